@@ -1,0 +1,183 @@
+//! Every event of every aggregate, as one type: what readers of the whole log see.
+
+use schemars::Schema;
+use serde_json::{Value, json};
+use strum::VariantNames;
+
+use crate::decider::{Decider, DomainEvent};
+
+macro_rules! aggregates {
+    ($($(#[$doc:meta])* $name:ident($aggregate:ty)),+ $(,)?) => {
+        /// An event of any aggregate.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(clippy::large_enum_variant, reason = "events are read once and matched at once")]
+        pub enum AnyEvent {
+            $($(#[$doc])* $name(<$aggregate as Decider>::Event),)+
+        }
+
+        /// Every aggregate that writes to the log.
+        pub const AGGREGATES: &[AggregateInfo] = &[
+            $(AggregateInfo {
+                aggregate: <$aggregate as Decider>::AGGREGATE,
+                context: <$aggregate as Decider>::CONTEXT,
+                event_types: <<$aggregate as Decider>::Event as VariantNames>::VARIANTS,
+                current_version: <<$aggregate as Decider>::Event as DomainEvent>::current_version,
+                upcast: <$aggregate as Decider>::upcast,
+                schema: || schemars::generate::SchemaSettings::draft2020_12()
+                    .into_generator().into_root_schema_for::<<$aggregate as Decider>::Event>(),
+            }),+
+        ];
+
+        impl AnyEvent {
+            /// Reads a stored payload of the present version, or gives `None` for an aggregate that is not known.
+            ///
+            /// # Errors
+            /// When the payload does not have the shape of the event.
+            pub fn from_stored(aggregate_type: &str, payload: Value) -> Result<Option<Self>, serde_json::Error> {
+                $(if aggregate_type == <$aggregate as Decider>::AGGREGATE {
+                    return serde_json::from_value(payload).map(|event| Some(Self::$name(event)));
+                })+
+                Ok(None)
+            }
+
+            /// The name of the event.
+            pub fn event_type(&self) -> &'static str {
+                match self {
+                    $(Self::$name(event) => event.event_type(),)+
+                }
+            }
+
+            /// The type of the aggregate that it belongs to.
+            pub fn aggregate_type(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => <$aggregate as Decider>::AGGREGATE,)+
+                }
+            }
+        }
+
+        $(impl From<<$aggregate as Decider>::Event> for AnyEvent {
+            fn from(event: <$aggregate as Decider>::Event) -> Self {
+                Self::$name(event)
+            }
+        })+
+    };
+}
+
+aggregates! {
+    /// Of a user.
+    User(crate::identity::user::User),
+    /// Of a sitting of the level test.
+    Assessment(crate::assessment::assessment::Assessment),
+    /// Of a curriculum.
+    Curriculum(crate::learning::curriculum::Curriculum),
+    /// Of a lesson.
+    Lesson(crate::learning::lesson::Lesson),
+    /// Of a learner's progress.
+    Progress(crate::progress::progress::Progress),
+    /// Of a recommendation.
+    Recommendation(crate::recommendation::recommendation::Recommendation),
+}
+
+/// What readers of the log know of an aggregate.
+#[derive(Clone, Copy)]
+pub struct AggregateInfo {
+    /// Its type in the log.
+    pub aggregate: &'static str,
+    /// Its context.
+    pub context: &'static str,
+    /// The names of its events.
+    pub event_types: &'static [&'static str],
+    /// The version that this build writes of an event type.
+    pub current_version: fn(&str) -> Option<u16>,
+    /// Lifts an older payload by one version.
+    pub upcast: fn(&str, u16, &Value) -> Option<Value>,
+    schema: fn() -> Schema,
+}
+
+impl AggregateInfo {
+    /// The aggregate of this type.
+    pub fn of(aggregate_type: &str) -> Option<&'static Self> {
+        AGGREGATES.iter().find(|info| info.aggregate == aggregate_type)
+    }
+
+    /// JSON Schemas (draft 2020-12) of the bodies of its events, in the order of [`Self::event_types`]: name, version,
+    /// schema.
+    pub fn event_schemas(&self) -> Vec<(&'static str, u16, Value)> {
+        let root = (self.schema)().to_value();
+        let definitions = root.get("$defs").cloned().unwrap_or_else(|| json!({}));
+        let variants = root.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut schemas = vec![];
+        for name in self.event_types {
+            let found = variants.iter().find_map(|variant| {
+                let mut body = variant.get("properties")?.get(*name)?.clone();
+                if let (Some(body), Some(description)) = (body.as_object_mut(), variant.get("description")) {
+                    body.insert("description".into(), description.clone());
+                }
+                Some(body)
+            });
+            let Some(mut body) = found else { continue };
+            let version = (self.current_version)(name).unwrap_or(1);
+            if let Some(object) = body.as_object_mut() {
+                object.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+                object.insert("title".into(), json!(name));
+                let used = used_definitions(&Value::Object(object.clone()), &definitions);
+                if !used.is_empty() {
+                    object.insert("$defs".into(), Value::Object(used));
+                }
+            }
+            schemas.push((*name, version, body));
+        }
+        schemas
+    }
+}
+
+/// The definitions that `schema` refers to, directly or through others.
+fn used_definitions(schema: &Value, definitions: &Value) -> serde_json::Map<String, Value> {
+    let mut used = serde_json::Map::new();
+    let mut open = vec![schema.clone()];
+    while let Some(next) = open.pop() {
+        match next {
+            Value::Object(object) => {
+                let target = object.get("$ref").and_then(Value::as_str).and_then(|it| it.strip_prefix("#/$defs/"));
+                if let Some(name) = target
+                    && !used.contains_key(name)
+                    && let Some(definition) = definitions.get(name)
+                {
+                    used.insert(name.to_owned(), definition.clone());
+                    open.push(definition.clone());
+                }
+                open.extend(object.into_iter().map(|(_, value)| value));
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    used.sort_keys();
+    used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_schema_and_a_name_of_its_own() {
+        let mut names = Vec::<&str>::new();
+        for info in AGGREGATES {
+            assert_eq!(info.event_schemas().len(), info.event_types.len(), "schemas of {}", info.aggregate);
+            names.extend(info.event_types);
+        }
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "two events share a name");
+    }
+
+    #[test]
+    fn a_stored_event_is_read_by_its_aggregate() {
+        let stored = json!({ "EmotionCareConsentWithdrawn": {} });
+        let event = AnyEvent::from_stored("user", stored).expect("well formed").expect("a known aggregate");
+        assert_eq!((event.aggregate_type(), event.event_type()), ("user", "EmotionCareConsentWithdrawn"));
+        assert_eq!(AnyEvent::from_stored("spaceship", json!({})).expect("not read at all"), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! The catalogue: test items, clips and titles, read from TOML and checked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt::{self, Display},
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::Spanned;
+
+use crate::{
+    assessment::item::Item,
+    ids::{ClipId, ItemId, TaskId, TitleId, Topic},
+    media::{
+        clip::{Clip, Task},
+        title::Title,
+    },
+};
+
+/// All content, by its names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalog {
+    /// Items of the level test.
+    pub items: BTreeMap<ItemId, Item>,
+    /// Short clips.
+    pub clips: BTreeMap<ClipId, Clip>,
+    /// Dramas and films.
+    pub titles: BTreeMap<TitleId, Title>,
+}
+
+/// A mistake in a catalogue file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct CatalogError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, rename = "item")]
+    items: Vec<Spanned<toml::Table>>,
+    #[serde(default, rename = "clip")]
+    clips: Vec<Spanned<toml::Table>>,
+    #[serde(default, rename = "title")]
+    titles: Vec<Spanned<toml::Table>>,
+}
+
+impl Catalog {
+    /// Reads files given as (name, text), and checks them together.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its file and line.
+    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<CatalogError>> {
+        let mut catalog = Self::default();
+        let mut errors = vec![];
+        let mut tasks = BTreeSet::<TaskId>::new();
+        for (file, text) in files {
+            let mut reader = Reader { file, text, errors: &mut errors };
+            let parsed: File = match toml::from_str(text) {
+                Ok(parsed) => parsed,
+                Err(error) => {
+                    let at = error.span().map_or(0, |span| span.start);
+                    reader.report(at, error.message());
+                    continue;
+                }
+            };
+            for record in parsed.items {
+                reader.take(record, &mut catalog.items, |item: &Item| item.id.clone(), check_item);
+            }
+            for record in parsed.clips {
+                let check = |clip: &Clip| {
+                    check_clip(clip)?;
+                    match clip.tasks.iter().find(|task| !tasks.insert(task.id.clone())) {
+                        Some(task) => Err(format!("task id '{}' is used twice: give each task its own", task.id)),
+                        None => Ok(()),
+                    }
+                };
+                reader.take(record, &mut catalog.clips, |clip: &Clip| clip.id.clone(), check);
+            }
+            for record in parsed.titles {
+                reader.take(record, &mut catalog.titles, |title: &Title| title.id.clone(), check_title);
+            }
+        }
+        if errors.is_empty() { Ok(catalog) } else { Err(errors) }
+    }
+
+    /// The clip and task of this name.
+    pub fn task(&self, id: &TaskId) -> Option<(&Clip, &Task)> {
+        self.clips.values().find_map(|clip| clip.tasks.iter().find(|task| task.id == *id).map(|task| (clip, task)))
+    }
+
+    /// Every topic that clips and titles are about.
+    pub fn topics(&self) -> BTreeSet<&Topic> {
+        let of_clips = self.clips.values().flat_map(|clip| &clip.topics);
+        of_clips.chain(self.titles.values().flat_map(|title| &title.topics)).collect()
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    errors: &'a mut Vec<CatalogError>,
+}
+
+impl Reader<'_> {
+    fn take<K: Ord + Display, V: DeserializeOwned>(
+        &mut self,
+        record: Spanned<toml::Table>,
+        into: &mut BTreeMap<K, V>,
+        id: impl Fn(&V) -> K,
+        check: impl FnOnce(&V) -> Result<(), String>,
+    ) {
+        let span = record.span();
+        let at = span.start;
+        let named = record.get_ref().get("id").and_then(toml::Value::as_str).unwrap_or("(no id)").to_owned();
+        let value: V = match record.into_inner().try_into() {
+            Ok(value) => value,
+            Err(error) => {
+                // The table has lost its places; the line of the key that the message names is looked up in the text.
+                let message = error.message().to_owned();
+                let at = self.line_of_key(span, &message).unwrap_or(at);
+                return self.report(at, &format!("'{named}': {message}"));
+            }
+        };
+        if let Err(problem) = check(&value) {
+            return self.report(at, &format!("'{named}': {problem}"));
+        }
+        match into.entry(id(&value)) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
+            Entry::Occupied(_) => self.report(at, &format!("id '{named}' is used twice: give each entry its own")),
+        }
+    }
+
+    fn line_of_key(&self, record: std::ops::Range<usize>, message: &str) -> Option<usize> {
+        let quoted = message.split('`').nth(1)?;
+        let start = record.start;
+        self.text.get(record)?.find(quoted).map(|offset| start + offset)
+    }
+
+    fn report(&mut self, at: usize, problem: &str) {
+        let line = self.text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+        let problem = problem.trim().replace('\n', " ");
+        self.errors.push(CatalogError { file: self.file.to_owned(), line, problem });
+    }
+}
+
+fn check_item(item: &Item) -> Result<(), String> {
+    if !(2..=6).contains(&item.choices.len()) {
+        return Err(format!("has {} choices: give 2 to 6", item.choices.len()));
+    }
+    if usize::from(item.answer) >= item.choices.len() {
+        return Err(format!("answer {} is no choice: give 0 to {}", item.answer, item.choices.len() - 1));
+    }
+    if item.choices.iter().collect::<BTreeSet<_>>().len() != item.choices.len() {
+        return Err("two choices are the same".into());
+    }
+    if !(0.2..=3.0).contains(&item.discrimination) {
+        return Err(format!("discrimination {} is out of range: give 0.2 to 3", item.discrimination));
+    }
+    if !(-4.0..=4.0).contains(&item.difficulty) {
+        return Err(format!("difficulty {} is out of range: give -4 to 4", item.difficulty));
+    }
+    Ok(())
+}
+
+fn check_clip(clip: &Clip) -> Result<(), String> {
+    if !(60_000..=180_000).contains(&clip.duration_ms) {
+        return Err(format!("duration_ms {} is out of range: give 60000 to 180000", clip.duration_ms));
+    }
+    let mut end = 0;
+    for (number, segment) in clip.segments.iter().enumerate() {
+        if segment.start_ms < end || segment.end_ms <= segment.start_ms {
+            return Err(format!("segment {number} does not follow the one before it: order them by start_ms"));
+        }
+        end = segment.end_ms;
+    }
+    if end == 0 || end > clip.duration_ms {
+        return Err(format!("the segments end at {end} ms, the clip lasts {} ms", clip.duration_ms));
+    }
+    if clip.tasks.is_empty() {
+        return Err("has no tasks: give at least one".into());
+    }
+    Ok(())
+}
+
+fn check_title(title: &Title) -> Result<(), String> {
+    if title.providers.is_empty() {
+        return Err("has no providers: give at least one".into());
+    }
+    if let Some(provider) = title.providers.iter().find(|provider| !provider.url.starts_with("https://")) {
+        return Err(format!("url '{}' is not https", provider.url));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEM: &str = r#"
+[[item]]
+id = "a1-reading-01"
+level = "A1"
+skill = "reading"
+focus = "articles"
+question = "I have ___ cat."
+choices = ["a", "an"]
+answer = 0
+discrimination = 1.1
+difficulty = -2.0
+"#;
+
+    fn errors(text: &str) -> Vec<String> {
+        let errors = Catalog::parse([("items/a1.toml", text)]).expect_err("a mistake");
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_good_file_is_read() {
+        let catalog = Catalog::parse([("items/a1.toml", ITEM)]).expect("no mistake");
+        assert_eq!(catalog.items.len(), 1);
+    }
+
+    #[test]
+    fn every_mistake_names_its_file_and_line() {
+        assert_eq!(
+            errors(&ITEM.replace("answer = 0", "answer = 7")),
+            ["items/a1.toml:2: 'a1-reading-01': answer 7 is no choice: give 0 to 1"]
+        );
+        assert_eq!(
+            errors(&format!("{ITEM}{ITEM}")),
+            ["items/a1.toml:12: id 'a1-reading-01' is used twice: give each entry its own"]
+        );
+    }
+
+    #[test]
+    fn mistakes_of_syntax_type_and_vocabulary_are_found() {
+        assert!(errors("[[item]\n")[0].starts_with("items/a1.toml:1: "));
+        assert!(errors(&ITEM.replace("\"A1\"", "\"Z9\""))[0].contains("Z9"));
+        assert!(errors(&ITEM.replace("answer = 0", "answer = \"a\""))[0].contains("'a1-reading-01'"));
+        assert!(errors(&ITEM.replace("answer = 0", "anwser = 0"))[0].starts_with("items/a1.toml:9: "));
+    }
+}

@@ -1,0 +1,13 @@
+//! The clock port: the only way that code below `server` learns the time or gets a new id.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// A source of time and of fresh ids. Only `server` makes a real one.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment, in UTC.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// A fresh UUID of version 7, so that ids sort by the time of their making.
+    fn new_id(&self) -> Uuid;
+}

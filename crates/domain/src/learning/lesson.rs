@@ -1,0 +1,756 @@
+//! One lesson of one learner.
+//!
+//! Life cycle: started with its plan; clips consumed and attempts submitted in any order that the rules allow; then
+//! completed or abandoned. Invariants: nothing happens in a lesson that is not started or has ended; a task is
+//! attempted only after its clip was consumed, at most [`MAX_ATTEMPTS_PER_TASK`] times, with enough words; a lesson is
+//! completed only when every clip was consumed and as many tasks as required were attempted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    evaluation::Verdict,
+    planning::{LessonPlan, TaskKind},
+};
+use crate::{
+    decider::{Decider, DomainEvent},
+    ids::{AttemptId, ClipId, Focus, LessonId, TaskId, UserId, ViewingId},
+    level::Skill,
+    sealed::Sealed,
+};
+
+/// How often one task may be attempted.
+pub const MAX_ATTEMPTS_PER_TASK: u32 = 10;
+/// From which score on an attempt counts as passed.
+pub const PASS_SCORE: f64 = 0.6;
+
+/// A transcript segment that was played again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SegmentRepeat {
+    /// Which segment, from 0.
+    pub segment: u32,
+    /// How many times more than once, 1 to 100.
+    pub times: u32,
+}
+
+/// What can have happened in a lesson.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
+pub enum Event {
+    /// The lesson began.
+    LessonStarted {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// Its clips and tasks.
+        plan: LessonPlan,
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// A segment of a clip was played again.
+    ClipSegmentRepeated {
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The clip.
+        clip_id: ClipId,
+        /// The viewing in which it happened.
+        viewing_id: ViewingId,
+        /// Segment and times.
+        repeat: SegmentRepeat,
+    },
+    /// A clip was watched, wholly or in part.
+    ShortClipConsumed {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The clip.
+        clip_id: ClipId,
+        /// This viewing.
+        viewing_id: ViewingId,
+        /// Time spent watching, in milliseconds.
+        watched_ms: u32,
+        /// Playback speed in percent, 100 for normal.
+        speed_percent: u16,
+        /// Segments played again, all in all.
+        repeats: u32,
+        /// Whether it was watched to its end.
+        to_the_end: bool,
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// The learner answered a task.
+    AttemptSubmitted {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// This attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// How it was answered.
+        kind: TaskKind,
+        /// Which attempt at the task, from 1.
+        ordinal: u32,
+        /// The answer, encrypted under the learner's key.
+        answer: Sealed,
+        /// How many words it has.
+        words: u32,
+        /// How long the learner worked or spoke, in milliseconds, where measured.
+        duration_ms: Option<u32>,
+    },
+    /// An attempt was evaluated.
+    EvaluationCompleted {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// The skill that it trains.
+        skill: Skill,
+        /// What it trains.
+        focus: Focus,
+        /// What the model found.
+        verdict: Verdict,
+        /// Whether the score reached [`PASS_SCORE`].
+        passed: bool,
+    },
+    /// The lesson was completed.
+    LessonCompleted {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// Clips consumed.
+        clips: u32,
+        /// Attempts made.
+        attempts: u32,
+        /// Mean of the best scores of the attempted tasks, 0 to 1.
+        mean_score: f64,
+        /// Time spent on clips and attempts, in milliseconds.
+        active_ms: u64,
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// The learner gave the lesson up.
+    LessonAbandoned {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+    },
+}
+
+impl DomainEvent for Event {
+    fn event_type(&self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A lesson, as far as decisions need.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// Set once started.
+    pub course: Option<Course>,
+}
+
+/// A started lesson.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The lesson.
+    pub lesson_id: LessonId,
+    /// Whose lesson.
+    pub learner_id: UserId,
+    /// Its clips and tasks.
+    pub plan: LessonPlan,
+    /// Clips consumed.
+    pub consumed: BTreeSet<ClipId>,
+    /// Viewings taken in.
+    pub viewings: BTreeSet<ViewingId>,
+    /// Attempts taken in.
+    pub attempts: BTreeSet<AttemptId>,
+    /// Attempts and best score of each attempted task.
+    pub tasks: BTreeMap<TaskId, Attempted>,
+    /// Time spent, in milliseconds.
+    pub active_ms: u64,
+    /// Set once ended.
+    pub ending: Option<Ending>,
+}
+
+/// How far a task got.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// Attempts made.
+    pub attempts: u32,
+    /// The best score, 0 to 1.
+    pub best_score: f64,
+}
+
+/// How a lesson ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Completed.
+    Completed,
+    /// Given up.
+    Abandoned,
+}
+
+/// What can be asked of a lesson.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Begin.
+    Start {
+        /// The new lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// Its clips and tasks.
+        plan: LessonPlan,
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// Record a viewing of a clip.
+    ConsumeClip {
+        /// This viewing.
+        viewing_id: ViewingId,
+        /// The clip.
+        clip_id: ClipId,
+        /// Time spent watching, in milliseconds.
+        watched_ms: u32,
+        /// Playback speed in percent, 25 to 300.
+        speed_percent: u16,
+        /// Segments played again.
+        repeats: Vec<SegmentRepeat>,
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// Answer a task.
+    SubmitAttempt {
+        /// This attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// How it was answered.
+        kind: TaskKind,
+        /// The answer, sealed.
+        answer: Sealed,
+        /// Its words.
+        words: u32,
+        /// Milliseconds worked or spoken, where measured.
+        duration_ms: Option<u32>,
+        /// What the model found.
+        verdict: Verdict,
+    },
+    /// Finish.
+    Complete {
+        /// The learner's calendar day.
+        local_date: NaiveDate,
+    },
+    /// Give up.
+    Abandon,
+}
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such lesson.
+    #[error("this lesson was never started: start one first")]
+    NotStarted,
+    /// The lesson exists.
+    #[error("lesson {0} was already started by another learner")]
+    AlreadyStarted(LessonId),
+    /// The plan holds nothing.
+    #[error("the plan of lesson {0} has no clip or no task")]
+    EmptyPlan(LessonId),
+    /// The lesson has ended.
+    #[error("lesson {0} has ended: start a new one")]
+    Ended(LessonId),
+    /// The clip is not of this lesson.
+    #[error("clip {clip_id} is not part of lesson {lesson_id}")]
+    UnknownClip {
+        /// The clip.
+        clip_id: ClipId,
+        /// The lesson.
+        lesson_id: LessonId,
+    },
+    /// The viewing cannot have happened so.
+    #[error("the viewing of clip {clip_id} is not possible: {reason}")]
+    ImpossibleViewing {
+        /// The clip.
+        clip_id: ClipId,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The task is not of this lesson.
+    #[error("task {task_id} is not part of lesson {lesson_id}")]
+    UnknownTask {
+        /// The task.
+        task_id: TaskId,
+        /// The lesson.
+        lesson_id: LessonId,
+    },
+    /// The task is answered another way.
+    #[error("task {task_id} is a {expected} task: send a {expected} attempt")]
+    WrongKind {
+        /// The task.
+        task_id: TaskId,
+        /// How it is answered.
+        expected: TaskKind,
+    },
+    /// The clip of the task was not watched.
+    #[error("task {task_id} is about clip {clip_id}: watch the clip first")]
+    ClipNotConsumed {
+        /// The task.
+        task_id: TaskId,
+        /// The clip.
+        clip_id: ClipId,
+    },
+    /// The answer is too short.
+    #[error("the answer has {words} words, task {task_id} asks for at least {min_words}")]
+    TooShort {
+        /// The task.
+        task_id: TaskId,
+        /// Words of the answer.
+        words: u32,
+        /// Words asked for.
+        min_words: u32,
+    },
+    /// The task was attempted too often.
+    #[error("task {0} was attempted {MAX_ATTEMPTS_PER_TASK} times, which is the limit: go on to another task")]
+    TooManyAttempts(TaskId),
+    /// There is more to do before the end.
+    #[error("lesson {lesson_id} is not done: {clips_left} clips to watch, {attempts_left} tasks to attempt")]
+    NotDone {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Clips not consumed.
+        clips_left: u32,
+        /// Required tasks not attempted.
+        attempts_left: u32,
+    },
+}
+
+impl Decider for Lesson {
+    const AGGREGATE: &'static str = "lesson";
+    const CONTEXT: &'static str = "learning";
+    type Command = Command;
+    type Event = Event;
+    type Error = Error;
+
+    fn decide(&self, command: Command) -> Result<Vec<Event>, Error> {
+        match (command, &self.course) {
+            (Command::Start { lesson_id, learner_id, plan, local_date }, None) => {
+                if plan.clips.is_empty() || plan.tasks.is_empty() {
+                    return Err(Error::EmptyPlan(lesson_id));
+                }
+                Ok(vec![Event::LessonStarted { lesson_id, learner_id, plan, local_date }])
+            }
+            (Command::Start { learner_id, .. }, Some(course)) if course.learner_id == learner_id => Ok(vec![]),
+            (Command::Start { .. }, Some(course)) => Err(Error::AlreadyStarted(course.lesson_id)),
+            (_, None) => Err(Error::NotStarted),
+            (
+                Command::ConsumeClip { viewing_id, clip_id, watched_ms, speed_percent, repeats, local_date },
+                Some(course),
+            ) => course.consume_clip(viewing_id, clip_id, watched_ms, speed_percent, repeats, local_date),
+            (command @ Command::SubmitAttempt { .. }, Some(course)) => course.submit_attempt(command),
+            (Command::Complete { local_date }, Some(course)) => course.complete(local_date),
+            (Command::Abandon, Some(course)) => match course.ending {
+                None => Ok(vec![Event::LessonAbandoned { lesson_id: course.lesson_id, learner_id: course.learner_id }]),
+                Some(Ending::Abandoned) => Ok(vec![]),
+                Some(Ending::Completed) => Err(Error::Ended(course.lesson_id)),
+            },
+        }
+    }
+
+    fn evolve(&mut self, event: &Event) {
+        if let Event::LessonStarted { lesson_id, learner_id, plan, .. } = event {
+            self.course = Some(Course {
+                lesson_id: *lesson_id,
+                learner_id: *learner_id,
+                plan: plan.clone(),
+                consumed: BTreeSet::new(),
+                viewings: BTreeSet::new(),
+                attempts: BTreeSet::new(),
+                tasks: BTreeMap::new(),
+                active_ms: 0,
+                ending: None,
+            });
+            return;
+        }
+        let Some(course) = &mut self.course else { return };
+        match event {
+            Event::LessonStarted { .. } | Event::ClipSegmentRepeated { .. } => {}
+            Event::ShortClipConsumed { clip_id, viewing_id, watched_ms, .. } => {
+                course.consumed.insert(clip_id.clone());
+                course.viewings.insert(*viewing_id);
+                course.active_ms += u64::from(*watched_ms);
+            }
+            Event::AttemptSubmitted { attempt_id, duration_ms, .. } => {
+                course.attempts.insert(*attempt_id);
+                course.active_ms += u64::from(duration_ms.unwrap_or(0));
+            }
+            Event::EvaluationCompleted { task_id, verdict, .. } => {
+                let task =
+                    course.tasks.entry(task_id.clone()).or_insert(Attempted { attempts: 0, best_score: verdict.score });
+                task.attempts += 1;
+                task.best_score = task.best_score.max(verdict.score);
+            }
+            Event::LessonCompleted { .. } => course.ending = Some(Ending::Completed),
+            Event::LessonAbandoned { .. } => course.ending = Some(Ending::Abandoned),
+        }
+    }
+}
+
+impl Course {
+    fn consume_clip(
+        &self,
+        viewing_id: ViewingId,
+        clip_id: ClipId,
+        watched_ms: u32,
+        speed_percent: u16,
+        repeats: Vec<SegmentRepeat>,
+        local_date: NaiveDate,
+    ) -> Result<Vec<Event>, Error> {
+        if self.viewings.contains(&viewing_id) {
+            return Ok(vec![]);
+        }
+        self.must_be_open()?;
+        let Some(clip) = self.plan.clips.iter().find(|clip| clip.clip_id == clip_id) else {
+            return Err(Error::UnknownClip { clip_id, lesson_id: self.lesson_id });
+        };
+        let impossible = |reason| Err(Error::ImpossibleViewing { clip_id: clip_id.clone(), reason });
+        if !(25..=300).contains(&speed_percent) {
+            return impossible("the playback speed must lie between 25 and 300 percent");
+        }
+        if watched_ms == 0 || watched_ms > 6 * 60 * 60 * 1000 {
+            return impossible("the time watched must lie between 1 millisecond and 6 hours");
+        }
+        if repeats.iter().any(|repeat| repeat.segment >= clip.segments) {
+            return impossible("a repeated segment is not in the clip");
+        }
+        if repeats.iter().any(|repeat| !(1..=100).contains(&repeat.times)) {
+            return impossible("a segment can be repeated 1 to 100 times");
+        }
+        if repeats.iter().map(|repeat| repeat.segment).collect::<BTreeSet<_>>().len() != repeats.len() {
+            return impossible("a segment is named twice among the repeats");
+        }
+        let learner_id = self.learner_id;
+        // Nine tenths of the clip at the speed that was chosen: players stop a little before the end.
+        let needed_ms = u64::from(clip.duration_ms) * 90 / u64::from(speed_percent);
+        let consumed = Event::ShortClipConsumed {
+            lesson_id: self.lesson_id,
+            learner_id,
+            clip_id: clip_id.clone(),
+            viewing_id,
+            watched_ms,
+            speed_percent,
+            repeats: repeats.iter().map(|repeat| repeat.times).sum(),
+            to_the_end: u64::from(watched_ms) >= needed_ms,
+            local_date,
+        };
+        Ok(repeats
+            .into_iter()
+            .map(|repeat| Event::ClipSegmentRepeated { learner_id, clip_id: clip_id.clone(), viewing_id, repeat })
+            .chain([consumed])
+            .collect())
+    }
+
+    /// Checks all that can be checked before the answer is evaluated, so that no model runs in vain.
+    ///
+    /// # Errors
+    /// The rule that the attempt would break.
+    pub fn check_attempt(&self, task_id: &TaskId, kind: TaskKind, words: u32) -> Result<(), Error> {
+        self.must_be_open()?;
+        let Some(task) = self.plan.tasks.iter().find(|task| task.task_id == *task_id) else {
+            return Err(Error::UnknownTask { task_id: task_id.clone(), lesson_id: self.lesson_id });
+        };
+        if task.kind != kind {
+            return Err(Error::WrongKind { task_id: task_id.clone(), expected: task.kind });
+        }
+        if !self.consumed.contains(&task.clip_id) {
+            return Err(Error::ClipNotConsumed { task_id: task_id.clone(), clip_id: task.clip_id.clone() });
+        }
+        if words < task.min_words {
+            return Err(Error::TooShort { task_id: task_id.clone(), words, min_words: task.min_words });
+        }
+        if self.attempts_at(task_id) >= MAX_ATTEMPTS_PER_TASK {
+            return Err(Error::TooManyAttempts(task_id.clone()));
+        }
+        Ok(())
+    }
+
+    fn submit_attempt(&self, command: Command) -> Result<Vec<Event>, Error> {
+        let Command::SubmitAttempt { attempt_id, task_id, kind, answer, words, duration_ms, verdict } = command else {
+            return Ok(vec![]);
+        };
+        if self.attempts.contains(&attempt_id) {
+            return Ok(vec![]);
+        }
+        self.check_attempt(&task_id, kind, words)?;
+        let focus = self.plan.tasks.iter().find(|task| task.task_id == task_id).map(|task| task.focus.clone());
+        let focus = focus.expect("a task that passed the check is in the plan");
+        let (lesson_id, learner_id) = (self.lesson_id, self.learner_id);
+        Ok(vec![
+            Event::AttemptSubmitted {
+                lesson_id,
+                learner_id,
+                attempt_id,
+                task_id: task_id.clone(),
+                kind,
+                ordinal: self.attempts_at(&task_id) + 1,
+                answer,
+                words,
+                duration_ms,
+            },
+            Event::EvaluationCompleted {
+                lesson_id,
+                learner_id,
+                attempt_id,
+                task_id,
+                skill: kind.skill(),
+                focus,
+                passed: verdict.score >= PASS_SCORE,
+                verdict,
+            },
+        ])
+    }
+
+    fn complete(&self, local_date: NaiveDate) -> Result<Vec<Event>, Error> {
+        if self.ending == Some(Ending::Completed) {
+            return Ok(vec![]);
+        }
+        self.must_be_open()?;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let clips_left = count(self.plan.clips.len().saturating_sub(self.consumed.len()));
+        let attempts_left = self.plan.required_attempts.saturating_sub(count(self.tasks.len()));
+        if clips_left > 0 || attempts_left > 0 {
+            return Err(Error::NotDone { lesson_id: self.lesson_id, clips_left, attempts_left });
+        }
+        let scores: f64 = self.tasks.values().map(|task| task.best_score).sum();
+        Ok(vec![Event::LessonCompleted {
+            lesson_id: self.lesson_id,
+            learner_id: self.learner_id,
+            clips: count(self.consumed.len()),
+            attempts: self.tasks.values().map(|task| task.attempts).sum(),
+            mean_score: scores / f64::from(count(self.tasks.len()).max(1)),
+            active_ms: self.active_ms,
+            local_date,
+        }])
+    }
+
+    fn attempts_at(&self, task_id: &TaskId) -> u32 {
+        self.tasks.get(task_id).map_or(0, |task| task.attempts)
+    }
+
+    fn must_be_open(&self) -> Result<(), Error> {
+        match self.ending {
+            None => Ok(()),
+            Some(_) => Err(Error::Ended(self.lesson_id)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{learning::planning::*, level::Cefr, spec::given};
+    use uuid::Uuid;
+
+    const LEARNER: UserId = UserId(Uuid::from_u128(1));
+    const LESSON: LessonId = LessonId(Uuid::from_u128(2));
+
+    fn today() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 3, 1).expect("a valid date")
+    }
+
+    fn plan() -> LessonPlan {
+        LessonPlan {
+            level: Cefr::B1,
+            clips: vec![PlannedClip { clip_id: clip("cafe"), duration_ms: 60_000, segments: 10 }],
+            tasks: vec![PlannedTask {
+                task_id: task("cafe-w1"),
+                clip_id: clip("cafe"),
+                kind: TaskKind::Writing,
+                focus: "articles".parse().expect("a valid focus"),
+                min_words: 3,
+            }],
+            required_attempts: 1,
+        }
+    }
+
+    fn clip(name: &str) -> ClipId {
+        name.parse().expect("a valid clip id")
+    }
+
+    fn task(name: &str) -> TaskId {
+        name.parse().expect("a valid task id")
+    }
+
+    fn started() -> Event {
+        Event::LessonStarted { lesson_id: LESSON, learner_id: LEARNER, plan: plan(), local_date: today() }
+    }
+
+    fn consume(watched_ms: u32, speed_percent: u16, repeats: Vec<SegmentRepeat>) -> Command {
+        Command::ConsumeClip {
+            viewing_id: ViewingId(Uuid::from_u128(3)),
+            clip_id: clip("cafe"),
+            watched_ms,
+            speed_percent,
+            repeats,
+            local_date: today(),
+        }
+    }
+
+    fn consumed(watched_ms: u32, speed_percent: u16, repeats: u32, to_the_end: bool) -> Event {
+        Event::ShortClipConsumed {
+            lesson_id: LESSON,
+            learner_id: LEARNER,
+            clip_id: clip("cafe"),
+            viewing_id: ViewingId(Uuid::from_u128(3)),
+            watched_ms,
+            speed_percent,
+            repeats,
+            to_the_end,
+            local_date: today(),
+        }
+    }
+
+    fn verdict(score: f64) -> Verdict {
+        Verdict { score, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 5 }
+    }
+
+    fn answer() -> Sealed {
+        Sealed { key_id: Uuid::from_u128(9), nonce: "bm9uY2U=".into(), ciphertext: "dGV4dA==".into() }
+    }
+
+    fn submit(attempt: u128, name: &str, words: u32) -> Command {
+        Command::SubmitAttempt {
+            attempt_id: AttemptId(Uuid::from_u128(attempt)),
+            task_id: task(name),
+            kind: TaskKind::Writing,
+            answer: answer(),
+            words,
+            duration_ms: Some(1000),
+            verdict: verdict(0.8),
+        }
+    }
+
+    fn submitted(attempt: u128, ordinal: u32) -> [Event; 2] {
+        [
+            Event::AttemptSubmitted {
+                lesson_id: LESSON,
+                learner_id: LEARNER,
+                attempt_id: AttemptId(Uuid::from_u128(attempt)),
+                task_id: task("cafe-w1"),
+                kind: TaskKind::Writing,
+                ordinal,
+                answer: answer(),
+                words: 5,
+                duration_ms: Some(1000),
+            },
+            Event::EvaluationCompleted {
+                lesson_id: LESSON,
+                learner_id: LEARNER,
+                attempt_id: AttemptId(Uuid::from_u128(attempt)),
+                task_id: task("cafe-w1"),
+                skill: Skill::Writing,
+                focus: "articles".parse().expect("a valid focus"),
+                verdict: verdict(0.8),
+                passed: true,
+            },
+        ]
+    }
+
+    #[test]
+    fn nothing_happens_in_a_lesson_that_was_not_started() {
+        given::<Lesson>([]).when(submit(1, "cafe-w1", 5)).then_refused("never started");
+        given::<Lesson>([]).when(consume(1000, 100, vec![])).then_refused("never started");
+        given::<Lesson>([]).when(Command::Complete { local_date: today() }).then_refused("never started");
+    }
+
+    #[test]
+    fn a_viewing_records_repeats_speed_and_whether_it_reached_the_end() {
+        let repeat = SegmentRepeat { segment: 4, times: 2 };
+        given::<Lesson>([started()]).when(consume(48_000, 120, vec![repeat])).then([
+            Event::ClipSegmentRepeated {
+                learner_id: LEARNER,
+                clip_id: clip("cafe"),
+                viewing_id: ViewingId(Uuid::from_u128(3)),
+                repeat,
+            },
+            consumed(48_000, 120, 2, true),
+        ]);
+        given::<Lesson>([started()]).when(consume(20_000, 100, vec![])).then([consumed(20_000, 100, 0, false)]);
+    }
+
+    #[test]
+    fn impossible_viewings_are_refused() {
+        given::<Lesson>([started()]).when(consume(0, 100, vec![])).then_refused("time watched");
+        given::<Lesson>([started()]).when(consume(1000, 1000, vec![])).then_refused("speed");
+        let outside = SegmentRepeat { segment: 10, times: 1 };
+        given::<Lesson>([started()]).when(consume(1000, 100, vec![outside])).then_refused("not in the clip");
+    }
+
+    #[test]
+    fn a_task_is_attempted_only_after_its_clip() {
+        given::<Lesson>([started()]).when(submit(1, "cafe-w1", 5)).then_refused("watch the clip first");
+    }
+
+    #[test]
+    fn an_attempt_is_recorded_with_its_verdict() {
+        given::<Lesson>([started(), consumed(60_000, 100, 0, true)])
+            .when(submit(1, "cafe-w1", 5))
+            .then(submitted(1, 1));
+    }
+
+    #[test]
+    fn short_answers_and_unknown_tasks_are_refused() {
+        let history = [started(), consumed(60_000, 100, 0, true)];
+        given::<Lesson>(history.clone()).when(submit(1, "cafe-w1", 2)).then_refused("at least 3");
+        given::<Lesson>(history).when(submit(1, "other", 5)).then_refused("not part of lesson");
+    }
+
+    #[test]
+    fn a_task_can_be_attempted_a_bounded_number_of_times() {
+        let mut history = vec![started(), consumed(60_000, 100, 0, true)];
+        for n in 1..=MAX_ATTEMPTS_PER_TASK {
+            history.extend(submitted(u128::from(n), n));
+        }
+        given::<Lesson>(history).when(submit(99, "cafe-w1", 5)).then_refused("which is the limit");
+    }
+
+    #[test]
+    fn a_lesson_is_completed_only_when_its_work_is_done() {
+        given::<Lesson>([started()])
+            .when(Command::Complete { local_date: today() })
+            .then_refused("1 clips to watch, 1 tasks to attempt");
+        let mut history = vec![started(), consumed(60_000, 100, 0, true)];
+        history.extend(submitted(1, 1));
+        given::<Lesson>(history).when(Command::Complete { local_date: today() }).then([Event::LessonCompleted {
+            lesson_id: LESSON,
+            learner_id: LEARNER,
+            clips: 1,
+            attempts: 1,
+            mean_score: 0.8,
+            active_ms: 61_000,
+            local_date: today(),
+        }]);
+    }
+
+    #[test]
+    fn an_ended_lesson_takes_nothing_more() {
+        let abandoned = Event::LessonAbandoned { lesson_id: LESSON, learner_id: LEARNER };
+        given::<Lesson>([started()]).when(Command::Abandon).then([abandoned.clone()]);
+        given::<Lesson>([started(), abandoned.clone()]).when(consume(1000, 100, vec![])).then_refused("has ended");
+        given::<Lesson>([started(), abandoned])
+            .when(Command::Complete { local_date: today() })
+            .then_refused("has ended");
+    }
+}
