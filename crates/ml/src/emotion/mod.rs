@@ -1,0 +1,1 @@
+//! How a learner seems to feel.
