@@ -126,7 +126,7 @@ fn weaknesses(known: &[(&BankItem, bool)], theta: f64, skills: &[SkillEstimate])
     ranked.into_iter().map(|(weakness, _)| weakness).take(MOST_WEAKNESSES).collect()
 }
 
-/// A number below `choices` from seed and number answered, by the finaliser of SplitMix64 (Steele, Lea & Flood, 2014).
+/// A number below `choices` from seed and number answered, by the finaliser of `SplitMix64` (Steele, Lea & Flood, 2014).
 fn draw(seed: u64, answered: usize, choices: usize) -> usize {
     let step = u64::try_from(answered).unwrap_or(u64::MAX).wrapping_add(1);
     let mut z = seed.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
