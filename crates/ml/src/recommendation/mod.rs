@@ -1,1 +1,3 @@
-//! What to watch next.
+//! What to watch next, and how well content fits a learner.
+
+pub(crate) mod fit;

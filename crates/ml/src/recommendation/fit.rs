@@ -1,0 +1,89 @@
+//! How well content fits a learner, each part from 0 to 1. The planner and the recommender weigh these parts.
+
+use std::collections::BTreeSet;
+
+use baeum_domain::{
+    assessment::testing::Weakness,
+    ids::{Focus, Topic},
+    level::{Cefr, Skill},
+};
+
+/// 1 at the learner's level, a half one band away, nothing further off.
+pub(crate) fn level(of_content: Cefr, of_learner: Cefr) -> f64 {
+    match of_content.distance(of_learner) {
+        0 => 1.0,
+        1 => 0.5,
+        _ => 0.0,
+    }
+}
+
+/// The overlap coefficient (Szymkiewicz, 1934; Simpson, 1943) of topics and interests: common ones by the fewer of the
+/// two. It neither punishes a learner with many interests nor content with many topics.
+pub(crate) fn interests(topics: &[Topic], interests: &BTreeSet<Topic>) -> f64 {
+    let topics: BTreeSet<_> = topics.iter().collect();
+    let common = topics.iter().filter(|topic| interests.contains(**topic)).count();
+    let most = topics.len().min(interests.len());
+    if most == 0 { 0.0 } else { ratio(common, most) }
+}
+
+/// The weaknesses that content of these skills and focuses trains, the *n*-th weighing 1/*n*, as a share of all. Skill
+/// and focus together count fully, the focus alone a half, the skill alone a quarter.
+pub(crate) fn weaknesses(skills: &[Skill], focus: &[Focus], weaknesses: &[Weakness]) -> f64 {
+    let (mut met, mut all, mut rank) = (0.0, 0.0, 1.0);
+    for weakness in weaknesses {
+        let share = match (skills.contains(&weakness.skill), focus.contains(&weakness.focus)) {
+            (true, true) => 1.0,
+            (false, true) => 0.5,
+            (true, false) => 0.25,
+            (false, false) => 0.0,
+        };
+        met += share / rank;
+        all += 1.0 / rank;
+        rank += 1.0;
+    }
+    if all > 0.0 { met / all } else { 0.0 }
+}
+
+/// `part` of `whole`, both counts.
+pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
+    let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(part) / number(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(names: &[&str]) -> Vec<Topic> {
+        names.iter().map(|name| name.parse().expect("a valid topic")).collect()
+    }
+
+    fn weakness(skill: Skill, focus: &str) -> Weakness {
+        Weakness { skill, focus: focus.parse().expect("a valid focus") }
+    }
+
+    #[test]
+    fn levels_fit_up_to_one_band_away() {
+        let fits = [Cefr::A1, Cefr::A2, Cefr::B1, Cefr::B2, Cefr::C1].map(|content| level(content, Cefr::A2));
+        assert_eq!(fits.map(f64::to_bits), [0.5, 1.0, 0.5, 0.0, 0.0].map(f64::to_bits));
+    }
+
+    #[test]
+    fn common_interests_count_by_the_fewer_and_none_count_nothing() {
+        let liked: BTreeSet<_> = topics(&["travel", "food", "music"]).into_iter().collect();
+        assert!((interests(&topics(&["food"]), &liked) - 1.0).abs() < 1e-12);
+        assert!((interests(&topics(&["food", "work"]), &liked) - 0.5).abs() < 1e-12);
+        assert!(interests(&topics(&["food"]), &BTreeSet::new()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_first_weakness_weighs_most_and_focus_more_than_skill() {
+        let focus = ["articles".parse().expect("a valid focus")];
+        let list = [weakness(Skill::Reading, "articles"), weakness(Skill::Speaking, "inference")];
+        let both = weaknesses(&[Skill::Reading, Skill::Speaking], &focus, &list);
+        assert!((both - (1.0 + 0.25 / 2.0) / 1.5).abs() < 1e-12);
+        let focus_alone = weaknesses(&[Skill::Listening], &focus, &list[..1]);
+        assert!((focus_alone - 0.5).abs() < 1e-12);
+        assert!(weaknesses(&[], &focus, &[]).abs() < 1e-12);
+    }
+}
