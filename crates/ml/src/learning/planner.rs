@@ -14,12 +14,11 @@ use std::{cmp::Reverse, sync::Arc};
 use baeum_domain::{
     assessment::testing::Weakness,
     catalog::Catalog,
-    ids::Focus,
     learning::planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput, TaskKind},
     media::clip::{Clip, Task},
 };
 
-use crate::recommendation::fit;
+use crate::recommendation::fit::{self, Training};
 
 const LEVEL: f64 = 0.5;
 const WEAKNESSES: f64 = 0.3;
@@ -82,11 +81,8 @@ impl LessonPlanner for CatalogPlanner {
 }
 
 fn score(clip: &Clip, input: &PlanningInput) -> f64 {
-    let focus: Vec<Focus> = clip.focus.iter().chain(clip.tasks.iter().map(|task| &task.focus)).cloned().collect();
-    let mut skills = clip.skills.clone();
-    skills.extend(clip.tasks.iter().map(|task| task.kind.skill()));
     LEVEL * fit::level(clip.level, input.level)
-        + WEAKNESSES * fit::weaknesses(&skills, &focus, &input.weaknesses)
+        + WEAKNESSES * Training::of_clip(clip).weaknesses(&input.weaknesses)
         + INTERESTS * fit::interests(&clip.topics, &input.interests)
 }
 

@@ -6,6 +6,7 @@ use baeum_domain::{
     assessment::testing::Weakness,
     ids::{Focus, Topic},
     level::{Cefr, Skill},
+    media::{clip::Clip, title::Title},
 };
 
 /// 1 at the learner's level, a half one band away, nothing further off.
@@ -26,22 +27,59 @@ pub(crate) fn interests(topics: &[Topic], interests: &BTreeSet<Topic>) -> f64 {
     if most == 0 { 0.0 } else { ratio(common, most) }
 }
 
-/// The weaknesses that content of these skills and focuses trains, the *n*-th weighing 1/*n*, as a share of all. Skill
-/// and focus together count fully, the focus alone a half, the skill alone a quarter.
-pub(crate) fn weaknesses(skills: &[Skill], focus: &[Focus], weaknesses: &[Weakness]) -> f64 {
-    let (mut met, mut all, mut rank) = (0.0, 0.0, 1.0);
-    for weakness in weaknesses {
-        let share = match (skills.contains(&weakness.skill), focus.contains(&weakness.focus)) {
-            (true, true) => 1.0,
-            (false, true) => 0.5,
-            (true, false) => 0.25,
-            (false, false) => 0.0,
-        };
-        met += share / rank;
-        all += 1.0 / rank;
-        rank += 1.0;
+/// What content trains.
+#[derive(Clone, Debug)]
+pub(crate) struct Training<'a> {
+    skills: Vec<Skill>,
+    pairs: Vec<(Skill, &'a Focus)>,
+}
+
+impl<'a> Training<'a> {
+    /// A title trains each of its focuses in each of its skills.
+    pub(crate) fn of_title(title: &'a Title) -> Self {
+        Self::new(&title.skills, &title.focus)
     }
-    if all > 0.0 { met / all } else { 0.0 }
+
+    /// So does a clip; and each of its tasks trains its focus in the skill in which it is answered.
+    pub(crate) fn of_clip(clip: &'a Clip) -> Self {
+        let mut training = Self::new(&clip.skills, &clip.focus);
+        for task in &clip.tasks {
+            training.skills.push(task.kind.skill());
+            training.pairs.push((task.kind.skill(), &task.focus));
+        }
+        training
+    }
+
+    fn new(skills: &[Skill], focus: &'a [Focus]) -> Self {
+        let pairs = skills.iter().flat_map(|skill| focus.iter().map(move |focus| (*skill, focus))).collect();
+        Self { skills: skills.to_vec(), pairs }
+    }
+
+    /// Whether the focus of `weakness` is trained in its very skill.
+    pub(crate) fn meets(&self, weakness: &Weakness) -> bool {
+        self.pairs.contains(&(weakness.skill, &weakness.focus))
+    }
+
+    /// The weaknesses that are trained, the *n*-th weighing 1/*n*, as a share of all. The focus in its very skill counts
+    /// fully, the focus in another skill a half, the skill alone a quarter.
+    pub(crate) fn weaknesses(&self, weaknesses: &[Weakness]) -> f64 {
+        let (mut met, mut all, mut rank) = (0.0, 0.0, 1.0);
+        for weakness in weaknesses {
+            let share = if self.meets(weakness) {
+                1.0
+            } else if self.pairs.iter().any(|(_, focus)| **focus == weakness.focus) {
+                0.5
+            } else if self.skills.contains(&weakness.skill) {
+                0.25
+            } else {
+                0.0
+            };
+            met += share / rank;
+            all += 1.0 / rank;
+            rank += 1.0;
+        }
+        if all > 0.0 { met / all } else { 0.0 }
+    }
 }
 
 /// `part` of `whole`, both counts.
@@ -80,10 +118,10 @@ mod tests {
     fn the_first_weakness_weighs_most_and_focus_more_than_skill() {
         let focus = ["articles".parse().expect("a valid focus")];
         let list = [weakness(Skill::Reading, "articles"), weakness(Skill::Speaking, "inference")];
-        let both = weaknesses(&[Skill::Reading, Skill::Speaking], &focus, &list);
+        let both = Training::new(&[Skill::Reading, Skill::Speaking], &focus).weaknesses(&list);
         assert!((both - (1.0 + 0.25 / 2.0) / 1.5).abs() < 1e-12);
-        let focus_alone = weaknesses(&[Skill::Listening], &focus, &list[..1]);
-        assert!((focus_alone - 0.5).abs() < 1e-12);
-        assert!(weaknesses(&[], &focus, &[]).abs() < 1e-12);
+        let listening = Training::new(&[Skill::Listening], &focus);
+        assert!((listening.weaknesses(&list[..1]) - 0.5).abs() < 1e-12);
+        assert!(!listening.meets(&list[0]) && listening.weaknesses(&[]).abs() < 1e-12);
     }
 }
