@@ -1,9 +1,9 @@
 //! The lesson planner over the catalogue's clips.
 //!
 //! Score of a clip = 0.5 level + 0.3 weaknesses + 0.2 interests, each part from 0 to 1 (see `recommendation/fit.rs`):
-//! expert-set weights of a content-based ranking (Pazzani & Billsus, 2007), chosen so that no liking outweighs a level
-//! two bands off. Clips that were not seen come first, whatever their score. Seen ones lose up to 0.5 by how lately
-//! they were seen, so that the latest come last among equals. Ties go by id.
+//! expert-set weights of a content-based ranking (Pazzani & Billsus, 2007). Clips go by, first to last: whether they were
+//! seen (chosen again only when nothing else is left); how many bands they lie beyond the neighbouring one (no liking
+//! leads a beginner to C1 while B1 is left); their score, less up to 0.5 by how lately they were seen; their id.
 //!
 //! A lesson has the two best clips (one if the catalogue has no more) and up to four of their tasks, those that train
 //! the first weaknesses first. At least one task is written, where any clip has such a task: if need be, the second
@@ -43,16 +43,18 @@ impl CatalogPlanner {
     /// Clips with tasks, the best first.
     fn ranked(&self, input: &PlanningInput) -> Vec<&Clip> {
         let clips = self.catalog.clips.values().filter(|clip| !clip.tasks.is_empty());
-        let mut scored: Vec<_> = clips
+        let mut ranked: Vec<_> = clips
             .map(|clip| {
                 let recency = recency(clip, input);
-                (recency.is_some(), score(clip, input) - JUST_SEEN * recency.unwrap_or(0.0), clip)
+                let far = clip.level.distance(input.level).max(1);
+                ((recency.is_some(), far), score(clip, input) - JUST_SEEN * recency.unwrap_or(0.0), clip)
             })
             .collect();
-        scored.sort_by(|(left_seen, left, left_clip), (right_seen, right, right_clip)| {
-            left_seen.cmp(right_seen).then_with(|| right.total_cmp(left)).then_with(|| left_clip.id.cmp(&right_clip.id))
+        ranked.sort_by(|(left_tier, left, left_clip), (right_tier, right, right_clip)| {
+            let by_score = || right.total_cmp(left).then_with(|| left_clip.id.cmp(&right_clip.id));
+            left_tier.cmp(right_tier).then_with(by_score)
         });
-        scored.into_iter().map(|(_, _, clip)| clip).collect()
+        ranked.into_iter().map(|(_, _, clip)| clip).collect()
     }
 }
 
@@ -202,6 +204,16 @@ mod tests {
         let travel: Topic = "travel".parse().expect("a valid topic");
         let plan = planner.plan(&PlanningInput { interests: [travel].into(), ..input() }).expect("a plan");
         assert_eq!(clips_of(&plan), ["b", "a"]);
+    }
+
+    #[test]
+    fn no_liking_outweighs_a_level_far_off() {
+        let far = clip("a", "C1", "travel", &BOTH);
+        let planner = planner(&[far, clip("b", "B1", "food", &BOTH), clip("c", "B2", "food", &BOTH)]);
+        let travel: Topic = "travel".parse().expect("a valid topic");
+        let interests = [travel].into();
+        let plan = planner.plan(&PlanningInput { level: Cefr::A1, interests, ..input() }).expect("a plan");
+        assert_eq!(clips_of(&plan), ["b", "c"]);
     }
 
     #[test]

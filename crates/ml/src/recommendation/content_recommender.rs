@@ -161,15 +161,15 @@ mod tests {
     #[test]
     fn a_perfect_fit_scores_1_and_a_misfit_0_without_reasons() {
         let ranking = recommender(&[
-            title("fits", "B1", "\"travel\"", "writing", "articles"),
+            title("fits", "C1", "\"travel\"", "writing", "articles"),
             title("misfits", "A1", "\"sport\"", "listening", "gist"),
         ])
-        .recommend(&input());
+        .recommend(&RecommendationInput { level: Cefr::C1, ..input() });
         assert_eq!(ids(&ranking), ["fits", "misfits"]);
         assert!((ranking.titles[0].score - 1.0).abs() < 1e-12 && ranking.titles[1].score.abs() < 1e-12);
         let travel = Reason::Interest("travel".parse().expect("a valid topic"));
         let weakness = Reason::Weakness(input().weaknesses[0].clone());
-        assert_eq!(ranking.titles[0].reasons, [Reason::Level(Cefr::B1), travel, weakness]);
+        assert_eq!(ranking.titles[0].reasons, [Reason::Level(Cefr::C1), travel, weakness]);
         assert_eq!(ranking.titles[1].reasons, []);
     }
 

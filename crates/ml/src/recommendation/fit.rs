@@ -9,13 +9,10 @@ use baeum_domain::{
     media::{clip::Clip, title::Title},
 };
 
-/// 1 at the learner's level, a half one band away, nothing further off.
+/// (1 − d/4)² for d bands between content and learner: 1, 0.56, 0.25, 0.06, 0.
 pub(crate) fn level(of_content: Cefr, of_learner: Cefr) -> f64 {
-    match of_content.distance(of_learner) {
-        0 => 1.0,
-        1 => 0.5,
-        _ => 0.0,
-    }
+    let closeness = 1.0 - f64::from(of_content.distance(of_learner)) / 4.0;
+    closeness * closeness
 }
 
 /// The overlap coefficient (Szymkiewicz, 1934; Simpson, 1943) of topics and interests: common ones by the fewer of the
@@ -101,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn levels_fit_up_to_one_band_away() {
-        let fits = [Cefr::A1, Cefr::A2, Cefr::B1, Cefr::B2, Cefr::C1].map(|content| level(content, Cefr::A2));
-        assert_eq!(fits.map(f64::to_bits), [0.5, 1.0, 0.5, 0.0, 0.0].map(f64::to_bits));
+    fn levels_fit_less_with_every_band_between() {
+        let fits = [Cefr::A1, Cefr::A2, Cefr::B1, Cefr::B2, Cefr::C1].map(|content| level(content, Cefr::A1));
+        assert_eq!(fits.map(f64::to_bits), [1.0, 0.5625, 0.25, 0.0625, 0.0].map(f64::to_bits));
     }
 
     #[test]
