@@ -7,6 +7,11 @@
 //! grid of 61 nodes from −5 to 5, with the posterior's standard deviation as standard error. It is finite for every
 //! pattern of answers, all right and all wrong included; the price is a pull towards the mean of the prior, the
 //! stronger the fewer the answers.
+//!
+//! The model has no guessing. If learners who do not know took one of four choices at random, against item parameters
+//! that do not allow for it, the level test would place them half a logit too high on average, and beginners by more
+//! than one (simulated in `tests/adaptive_test_simulation.rs`). Parameters that are re-estimated from real answers
+//! absorb part of that; a three-parameter model would be the remedy if they do not.
 
 use baeum_domain::assessment::testing::Ability;
 
