@@ -153,6 +153,8 @@ fn learners_who_guess_one_of_four_choices_are_placed_about_half_a_logit_too_high
     let of = figures(&sittings);
     assert!((0.35..0.65).contains(&of.bias), "bias {:.3}", of.bias);
     assert!(of.within_a_band > 0.9, "within a band {:.3}", of.within_a_band);
+    let beginners: Vec<_> = (0..200).map(|_| sit_guessing(&catalog, &test, -2.5, 0.25, &mut rng)).collect();
+    assert!((0.9..1.4).contains(&figures(&beginners).bias), "bias {:.3}", figures(&beginners).bias);
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! stronger the fewer the answers.
 //!
 //! The model has no guessing. If learners who do not know took one of four choices at random, against item parameters
-//! that do not allow for it, the level test would place them half a logit too high on average, and beginners by more
-//! than one (simulated in `tests/adaptive_test_simulation.rs`). Parameters that are re-estimated from real answers
+//! that do not allow for it, the level test would place them half a logit too high on average, and beginners (θ = −2.5)
+//! by about one (simulated in `tests/adaptive_test_simulation.rs`). Parameters that are re-estimated from real answers
 //! absorb part of that; a three-parameter model would be the remedy if they do not.
 
 use baeum_domain::assessment::testing::Ability;
