@@ -1,0 +1,3 @@
+//! Learning: lesson planning.
+
+pub mod planner;
