@@ -41,6 +41,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-ml",
             "baeum-sagas",
             "baeum-api",
+            "baeum-testing",
         ],
     ),
 ];
