@@ -245,7 +245,7 @@ fn nats(url: &str) -> Result<(), String> {
     if !url.starts_with("nats://") && !url.starts_with("tls://") {
         return Err(format!("does not start with nats:// or tls://: {RIGHT}"));
     }
-    url.parse::<async_nats::ServerAddr>().map(drop).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
+    baeum_eventlog::nats::check_url(url).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
 }
 
 fn stream(name: &str) -> Result<(), String> {
