@@ -42,7 +42,11 @@ impl Evaluator for Nothing {
 /// Measures `answers` evaluations in each row.
 pub(crate) async fn run(answers: usize) -> Result<Vec<Row>, Failure> {
     let detector = Arc::new(ErrorDetector::load()?);
-    let mut rows = vec![alone(detector.as_ref(), answers)?];
+    // The tasks of the lessons ask for up to 32 words.
+    let mut rows = vec![
+        alone(&detector, "evaluator alone, 16 words", ANSWER, answers)?,
+        alone(&detector, "evaluator alone, 32 words", &[ANSWER; 2].join(" "), answers)?,
+    ];
     for clients in [1, 8] {
         let without = in_command_path("attempt without a model", Arc::new(Nothing), clients, answers).await?;
         let with = in_command_path("attempt with the evaluator", detector.clone(), clients, answers).await?;
@@ -52,8 +56,8 @@ pub(crate) async fn run(answers: usize) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-fn alone(detector: &ErrorDetector, answers: usize) -> Result<Row, Failure> {
-    let answer = Answer { prompt: "", text: ANSWER, level: Cefr::B1 };
+fn alone(detector: &ErrorDetector, subject: &str, text: &str, answers: usize) -> Result<Row, Failure> {
+    let answer = Answer { prompt: "", text, level: Cefr::B1 };
     for _ in 0..20 {
         detector.evaluate(&answer)?;
     }
@@ -64,7 +68,7 @@ fn alone(detector: &ErrorDetector, answers: usize) -> Result<Row, Failure> {
         detector.evaluate(&answer)?;
         latencies.push(asked.elapsed());
     }
-    Ok(Row::new("evaluate", "evaluator alone, 16 words", 1, latencies, began.elapsed()))
+    Ok(Row::new("evaluate", subject, 1, latencies, began.elapsed()))
 }
 
 /// Each client has lessons of its own and submits one attempt after the other.
@@ -104,7 +108,7 @@ async fn submit(world: &World, lessons: &[OpenLesson], count: usize) -> Result<V
                 let attempt = Attempt {
                     task_id: task.task_id.clone(),
                     kind: TaskKind::Writing,
-                    answer: ANSWER.into(),
+                    answer: [ANSWER; 2].join(" "),
                     duration_ms: Some(20_000),
                 };
                 let asked = Instant::now();
