@@ -8,6 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::demo::DemoOptions;
+
 /// The command line, as it was written.
 #[derive(Debug, Parser)]
 #[command(name = "baeum", version, about = "Baeum: an event-sourced platform for learning English")]
@@ -35,12 +37,14 @@ pub(crate) enum Command {
     Migrate,
     /// Rebuild a read model from the log, then stop
     Replay {
-        /// The read model
+        /// The read model, or `all`
         projection: String,
         /// Compare with the present read model, row by row, and change nothing
         #[arg(long)]
         verify: bool,
     },
+    /// Play learners through the HTTP API of a running server, so that every read model has something to show
+    Demo(DemoOptions),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -88,7 +92,6 @@ pub(crate) enum LogForm {
 
 /// The administrator to create where there is none. It has no debug form, which would show the password.
 #[derive(Clone)]
-#[expect(dead_code, reason = "the API will create it")]
 pub(crate) struct Admin {
     /// E-mail address.
     pub(crate) email: String,
@@ -118,7 +121,6 @@ pub(crate) struct Config {
     /// Folder of the catalogue, in place of the built-in one.
     pub(crate) catalog: Option<PathBuf>,
     /// The administrator to create where there is none.
-    #[expect(dead_code, reason = "the API will create it")]
     pub(crate) admin: Option<Admin>,
 }
 
@@ -208,6 +210,7 @@ impl Command {
             Self::Process => "process",
             Self::Migrate => "migrate",
             Self::Replay { .. } => "replay",
+            Self::Demo(_) => "demo",
         }
     }
 }

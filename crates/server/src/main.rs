@@ -3,16 +3,22 @@
 //! This crate puts the others together: it alone reads the configuration, the clock and the catalogue's files, opens
 //! the database and the broker, and starts what the role asks for.
 
+mod admin;
 mod catalog;
 mod clock;
 mod config;
 mod database;
+mod demo;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod entropy;
 mod listen;
+mod models;
+mod replay;
 mod roles;
 mod shutdown;
 mod telemetry;
+mod welcome;
 
 use std::process::ExitCode;
 

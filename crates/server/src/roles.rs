@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use baeum_api::{ApiConfig, ApiState, KeyError};
+use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay};
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
@@ -16,13 +18,22 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::{self, AdminError},
     catalog::{self, LoadError},
     clock::SystemClock,
     config::{Command, Config},
     database::{Database, DatabaseError, PATIENCE, PAUSE},
+    demo::{self, ClientError},
     listen::{self, ListenError},
+    models,
+    replay::{self, ReplayError},
     telemetry,
+    welcome,
 };
+
+/// Whose log this server keeps: one tenant for now, named in every event.
+pub(crate) const TENANT: &str = "main";
+
 
 /// How long the roles may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -46,24 +57,31 @@ pub(crate) enum RunError {
     Signals(std::io::Error),
     #[error("the role '{0}' ended unexpectedly: see the log")]
     Ended(&'static str),
-    #[error("there is no read model '{0}'")]
-    NoProjection(String),
+    #[error("the evaluator cannot be loaded: {0}")]
+    Evaluator(#[from] baeum_ml::learning::error_detector::LoadError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Demo(#[from] ClientError),
 }
 
 /// What every role may use.
 pub(crate) struct Platform {
     /// The configuration.
-    #[expect(dead_code, reason = "the API and its administrator will read it")]
     pub(crate) config: Config,
     /// The content.
-    #[expect(dead_code, reason = "the API and the sagas will read it")]
     pub(crate) catalog: Arc<Catalog>,
     /// The log, with its pool and clock.
     pub(crate) log: EventLog,
+    /// Everything that can be done.
+    pub(crate) commands: Commands,
     /// The broker, where there is one.
     pub(crate) broker: Option<Broker>,
     /// Renders the metrics.
-    #[expect(dead_code, reason = "the API will show it")]
     pub(crate) metrics: PrometheusHandle,
     /// Cancelled when the process is to end.
     pub(crate) stop: CancellationToken,
@@ -81,7 +99,29 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
-        Command::Replay { projection, .. } => Err(RunError::NoProjection(projection.clone())),
+        Command::Replay { projection, verify } => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let database = Database::open(&config, &stop).await?;
+            let replayed = async {
+                let log = open_log(&database, None).await?;
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                tokio::select! {
+                    replayed = replay::run(&log, registry, projection, *verify) => replayed?,
+                    () = stop.cancelled() => tracing::info!("stopped by a signal; the live tables are as they were"),
+                }
+                Ok(())
+            };
+            let replayed = replayed.await;
+            database.close().await;
+            replayed
+        }
+        Command::Demo(options) => {
+            let catalog = catalog::load(config.catalog.as_deref())?;
+            tokio::select! {
+                played = demo::run(options, catalog, SystemClock.new_id()) => Ok(played?),
+                () = stop.cancelled() => Ok(()),
+            }
+        }
         _ => run_roles(config, stop).await,
     }
 }
@@ -97,10 +137,10 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let database = Database::open(&config, &stop).await?;
     let ended = async {
         let broker = connect_broker(&config, &stop).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let log = EventLog::open(database.pool().clone(), clock, broker.clone(), Options::default()).await?;
-        let platform = Platform { config, catalog, log, broker, metrics, stop: stop.clone() };
-        let mut roles = start(&platform, listener);
+        let log = open_log(&database, broker.clone()).await?;
+        let commands = Commands::new(log.clone(), models::ports(&catalog)?);
+        let platform = Platform { config, catalog, log, commands, broker, metrics, stop: stop.clone() };
+        let mut roles = start(&platform, listener).await?;
         wait(&mut roles, &stop).await
     }
     .await;
@@ -110,18 +150,72 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     ended
 }
 
+async fn open_log(database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
+}
+
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
-fn start(platform: &Platform, _listener: Option<TcpListener>) -> JoinSet<&'static str> {
+async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<JoinSet<&'static str>, RunError> {
     let mut roles = JoinSet::new();
-    // The API, the projections and the sagas are started here as well.
-    if let Some(broker) = &platform.broker {
-        let relay = relay::run(platform.log.clone(), broker.clone(), platform.stop.clone());
+    let Platform { config, catalog, log, commands, broker, stop, .. } = platform;
+    let role = &config.command;
+    let serves = |one: &Command| role == one || *role == Command::Serve;
+    let models = models::models(catalog);
+    let registry = baeum_projections::registry(&models);
+    if let Some(broker) = broker.clone().filter(|_| serves(&Command::Relay)) {
+        let (log, stop) = (log.clone(), stop.clone());
         roles.spawn(async move {
-            relay.await;
+            relay::run(log, broker, stop).await;
             "relay"
         });
     }
-    roles
+    if serves(&Command::Project) {
+        let (log, registry, stop) = (log.clone(), registry.clone(), stop.clone());
+        roles.spawn(async move {
+            baeum_projections::run(log, registry, stop).await;
+            "project"
+        });
+    }
+    if serves(&Command::Process) {
+        let (commands, stop) = (commands.clone(), stop.clone());
+        roles.spawn(async move {
+            baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
+            "process"
+        });
+    }
+    if let Some(listener) = listener {
+        let embedded = config.database.is_none();
+        let admin = match &config.admin {
+            None if embedded => Some(admin::of_data_folder(&config.data)?),
+            given => given.clone(),
+        };
+        if let Some(admin) = admin {
+            admin::ensure(commands, admin).await?;
+        }
+        let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
+        let state = ApiState::new(ApiConfig {
+            tenant: TENANT.to_owned(),
+            commands: commands.clone(),
+            models,
+            registry,
+            metrics: platform.metrics.clone(),
+            broker_connected: connected,
+            stop: stop.clone(),
+            mode: if embedded { "embedded" } else { "production" },
+        });
+        let router = baeum_api::router(state.await?);
+        welcome::print(config, listener.local_addr().unwrap_or(config.listen));
+        let stop = stop.clone();
+        roles.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+            "api"
+        });
+    }
+    Ok(roles)
 }
 
 /// Waits for the signal, then for the roles to end.
