@@ -345,7 +345,7 @@ async fn compare_table(
     let live: i64 = sqlx::query_scalar(&count(&live_table)).fetch_one(&mut *db).await?;
     let rebuilt: i64 = sqlx::query_scalar(&count(&rebuilt_table)).fetch_one(&mut *db).await?;
     let except = |one: &str, other: &str| {
-        format!("SELECT to_jsonb(t) AS row FROM {one} t EXCEPT SELECT to_jsonb(t) FROM {other} t")
+        format!("SELECT to_jsonb(t) AS line FROM {one} t EXCEPT SELECT to_jsonb(t) FROM {other} t")
     };
     let only_live_sql = except(&live_table, &rebuilt_table);
     let only_rebuilt_sql = except(&rebuilt_table, &live_table);
@@ -354,9 +354,9 @@ async fn compare_table(
     let mut differences = vec![];
     if only_live + only_rebuilt > 0 {
         let shown = format!(
-            "SELECT only_in, row FROM (SELECT 'live' AS only_in, row FROM ({only_live_sql}) l
-                                       UNION ALL SELECT 'rebuilt', row FROM ({only_rebuilt_sql}) r) d
-             ORDER BY row, only_in LIMIT {SHOWN}"
+            "SELECT only_in, line FROM (SELECT 'live' AS only_in, line FROM ({only_live_sql}) l
+                                       UNION ALL SELECT 'rebuilt', line FROM ({only_rebuilt_sql}) r) d
+             ORDER BY line, only_in LIMIT {SHOWN}"
         );
         let rows: Vec<(String, Json<Value>)> = sqlx::query_as(&shown).fetch_all(&mut *db).await?;
         differences.extend(rows.into_iter().map(|(only_in, Json(row))| Difference { only_in, row }));
