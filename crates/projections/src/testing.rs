@@ -19,13 +19,15 @@ use baeum_domain::{
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
     identity::user::{Command as UserCommand, Preferences, Role, User},
-    ids::{AssessmentId, AttemptId, LessonId, UserId, ViewingId},
+    ids::{AssessmentId, AttemptId, LessonId, RecommendationId, UserId, ViewingId},
     learning::{
         evaluation::Verdict,
-        lesson::{Command as LessonCommand, Lesson},
+        lesson::{Command as LessonCommand, Lesson, SegmentRepeat},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
     level::{Cefr, Skill},
+    progress::progress::{Command as ProgressCommand, Evidence, Progress},
+    recommendation::recommendation::{Command as RecommendationCommand, Recommendation},
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, StoredPayload};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -195,7 +197,7 @@ impl World {
             clip_id: "cafe".parse().expect("a valid clip id"),
             watched_ms,
             speed_percent: 100,
-            repeats: vec![baeum_domain::learning::lesson::SegmentRepeat { segment: 2, times: 3 }],
+            repeats: vec![SegmentRepeat { segment: 2, times: 3 }],
             local_date: date(local_date),
         };
         self.execute::<Lesson>(Uuid::from_u128(lesson), consume).await
@@ -219,7 +221,7 @@ impl World {
         self.execute::<Lesson>(Uuid::from_u128(lesson), complete).await
     }
 
-    /// A learner who consents, sits a test, and completes one lesson and abandons another.
+    /// A learner who consents, sits a test, completes a lesson, leaves another and is in a third: every table has rows.
     pub(crate) async fn live_a_day(&self) -> i64 {
         self.register().await;
         self.consent(Some("2026-01")).await;
@@ -231,8 +233,27 @@ impl World {
         self.attempt(20, 22, 0.4).await;
         self.attempt(20, 23, 0.8).await;
         self.complete(20, "2026-03-01").await;
+        let generate = RecommendationCommand::Generate {
+            recommendation_id: RecommendationId(Uuid::from_u128(25)),
+            learner_id: LEARNER,
+            lesson_id: LessonId(Uuid::from_u128(20)),
+            model_id: "test".into(),
+            titles: vec![],
+            clips: vec![],
+        };
+        self.execute::<Recommendation>(Uuid::from_u128(25), generate).await;
         self.start_lesson(30, "2026-03-02").await;
-        self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await
+        self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await;
+        self.observe(5, 0.75).await;
+        self.start_lesson(40, "2026-03-02").await
+    }
+
+    /// Takes evidence into the learner's progress.
+    pub(crate) async fn observe(&self, source_position: i64, outcome: f64) -> i64 {
+        let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome, weight: 1.0 }];
+        let source_type = "EvaluationCompleted".into();
+        let observe = ProgressCommand::Observe { learner_id: LEARNER, source_position, source_type, evidence };
+        self.execute::<Progress>(LEARNER.0, observe).await
     }
 }
 

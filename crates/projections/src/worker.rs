@@ -4,6 +4,9 @@
 //! is a worker for each projection; by lease, one of them is active. The lease only spares work: what makes two workers
 //! harmless is that the cursor moves by compare-and-set in the transaction of the effect.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -388,7 +388,6 @@ mod tests {
             world.live_a_day().await;
             world.project().await;
             world.consent(None).await;
-            world.start_lesson(40, "2026-03-03").await;
             world.watch(40, 41, 60_000, "2026-03-03").await;
             assert_eq!(shown(world).await, None);
             let rows: i64 =

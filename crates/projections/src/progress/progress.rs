@@ -417,8 +417,6 @@ async fn forget_lesson_date(db: &mut PgConnection, lesson: Uuid) -> Result<(), s
 
 #[cfg(test)]
 mod tests {
-    use baeum_domain::progress::progress::{Command, Evidence};
-
     use super::*;
     use crate::testing::{LEARNER, World, date, in_a_world};
 
@@ -479,13 +477,7 @@ mod tests {
         in_a_world(async |world| {
             world.start_sitting(10, 1).await;
             let assessed = world.answer(10, "one", true, "two").await;
-            let mut positions = vec![];
-            for source_position in [1, 2] {
-                let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome: 1.0, weight: 1.0 }];
-                let source_type = "EvaluationCompleted".into();
-                let observe = Command::Observe { learner_id: LEARNER, source_position, source_type, evidence };
-                positions.push(world.execute::<Aggregate>(LEARNER.0, observe).await);
-            }
+            let positions = [world.observe(1, 1.0).await, world.observe(2, 1.0).await];
             let progress = shown(world).await;
             let levels: Vec<_> = progress.levels.iter().map(|it| (it.band, it.theta, it.position)).collect();
             assert_eq!(levels, [(Cefr::B2, 0.7, assessed)]);
