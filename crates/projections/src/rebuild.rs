@@ -1,8 +1,8 @@
 //! Deriving a projection again from the first event, beside the live tables, which serve queries meanwhile.
 //!
-//! [`rebuild`] lets the new tables take the place of the old ones; [`compare`] only says whether the live tables are what
-//! the log says they are. Both build in a schema of their own and run whether or not workers do: a worker whose cursor
-//! was moved under it goes on from where it now is. Grants on the old tables are lost with them: give them by
+//! [`rebuild`] lets the new tables take the place of the old ones; [`compare`] only says whether the live tables are
+//! what the log says they are. Both build in a schema of their own and run whether or not workers do: a worker whose
+//! cursor was moved under it goes on from where it now is. Grants on the old tables are lost with them: give them by
 //! `ALTER DEFAULT PRIVILEGES`.
 
 mod comparison;
@@ -54,7 +54,8 @@ fn at(position: Option<i64>) -> String {
     position.map(|position| format!(" at position {position}")).unwrap_or_default()
 }
 
-/// Derives a projection again and puts the result in the place of the live tables. Answers the position that it has then.
+/// Derives a projection again and puts the result in the place of the live tables. Answers the position that it has
+/// then.
 ///
 /// `progress` is told how far it is, and the head.
 ///
@@ -102,6 +103,10 @@ pub async fn compare(
         .run(progress, async |shadow, progress| {
             loop {
                 let target = shadow.in_database(cursor::position(log.pool(), name).await)?.unwrap_or(0);
+                if target < shadow.position {
+                    // Someone has put the live tables back meanwhile.
+                    return Err(RebuildError::Busy { projection: name });
+                }
                 shadow.follow_to(target, progress).await?;
                 let compared = shadow.compare().await;
                 if let Some(comparison) = shadow.in_database(compared)? {
@@ -114,5 +119,5 @@ pub async fn compare(
 
 /// Whether the database broke a transaction off because it and another waited for each other.
 fn is_deadlock(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "40P01")
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "40P01")
 }

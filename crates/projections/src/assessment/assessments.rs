@@ -130,7 +130,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     match change {
         Event::AssessmentStarted { learner_id, rule, .. } => {
             sqlx::query(
-                "INSERT INTO assessments (assessment_id, learner_id, state, rule, answered, started_at, version, position)
+                "INSERT INTO assessments (assessment_id, learner_id, state, rule, answered, started_at, version,
+                                          position)
                  VALUES ($1, $2, 'in_progress', $3, 0, $4, $5, $6)",
             )
             .bind(id)

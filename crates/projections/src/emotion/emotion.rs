@@ -1,7 +1,7 @@
 //! How each learner seems to feel, while their consent stands.
 //!
-//! The row begins with the consent and ends with its withdrawal, and nothing is kept beside it: what was done before the
-//! consent is not used, and after a withdrawal nothing derived is left. A consent given anew starts from nothing.
+//! The row begins with the consent and ends with its withdrawal, and nothing is kept beside it: what was done before
+//! the consent is not used, and after a withdrawal nothing derived is left. A consent given anew starts from nothing.
 
 use std::sync::Arc;
 

@@ -91,7 +91,8 @@ impl Projection for Learners {
                 AnyEvent::User(change) => apply_user(db, event, change).await,
                 AnyEvent::Assessment(AssessmentEvent::LevelAssessed { learner_id, report, .. }) => {
                     sqlx::query(
-                        "UPDATE learners SET level = $2, theta = $3, standard_error = $4, assessed_at = $5, position = $6
+                        "UPDATE learners SET level = $2, theta = $3, standard_error = $4, assessed_at = $5,
+                                             position = $6
                          WHERE user_id = $1",
                     )
                     .bind(learner_id.0)

@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
+use uuid::Uuid;
 
 use crate::{Projection, ProjectionError, projection::aggregate_id, row};
 
@@ -224,25 +225,9 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         }
         // The viewing that it belongs to counts it.
         Event::ClipSegmentRepeated { .. } => {}
-        Event::ShortClipConsumed { clip_id, watched_ms, speed_percent, repeats, to_the_end, .. } => {
+        Event::ShortClipConsumed { watched_ms, .. } => {
             worked_ms = i64::from(*watched_ms);
-            sqlx::query(
-                "INSERT INTO lesson_clips AS c (lesson_id, clip_id, viewings, watched_ms, repeats, speed_percent,
-                                                to_the_end)
-                 VALUES ($1, $2, 1, $3, $4, $5, $6)
-                 ON CONFLICT (lesson_id, clip_id) DO UPDATE
-                 SET viewings = c.viewings + 1, watched_ms = c.watched_ms + excluded.watched_ms,
-                     repeats = c.repeats + excluded.repeats, speed_percent = excluded.speed_percent,
-                     to_the_end = c.to_the_end OR excluded.to_the_end",
-            )
-            .bind(id)
-            .bind(clip_id.as_str())
-            .bind(worked_ms)
-            .bind(i64::from(*repeats))
-            .bind(i32::from(*speed_percent))
-            .bind(to_the_end)
-            .execute(&mut *db)
-            .await?;
+            add_viewing(db, id, change).await?;
         }
         Event::AttemptSubmitted { attempt_id, task_id, kind, ordinal, answer, words, duration_ms, .. } => {
             worked_ms = i64::from(duration_ms.unwrap_or(0));
@@ -304,13 +289,35 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     Ok(())
 }
 
+async fn add_viewing(db: &mut PgConnection, lesson: Uuid, viewing: &Event) -> Result<(), sqlx::Error> {
+    let Event::ShortClipConsumed { clip_id, watched_ms, speed_percent, repeats, to_the_end, .. } = viewing else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO lesson_clips AS c (lesson_id, clip_id, viewings, watched_ms, repeats, speed_percent,
+                                        to_the_end)
+         VALUES ($1, $2, 1, $3, $4, $5, $6)
+         ON CONFLICT (lesson_id, clip_id) DO UPDATE
+         SET viewings = c.viewings + 1, watched_ms = c.watched_ms + excluded.watched_ms,
+             repeats = c.repeats + excluded.repeats, speed_percent = excluded.speed_percent,
+             to_the_end = c.to_the_end OR excluded.to_the_end",
+    )
+    .bind(lesson)
+    .bind(clip_id.as_str())
+    .bind(i64::from(*watched_ms))
+    .bind(i64::from(*repeats))
+    .bind(i32::from(*speed_percent))
+    .bind(to_the_end)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use baeum_domain::learning::lesson::Command;
-    use uuid::Uuid;
-
     use super::*;
     use crate::testing::{LEARNER, date, in_a_world, plan, verdict};
+    use baeum_domain::learning::lesson::Command;
 
     const LESSON: LessonId = LessonId(Uuid::from_u128(20));
 

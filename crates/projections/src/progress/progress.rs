@@ -1,7 +1,8 @@
 //! The progress of each learner: mastery, levels, streak, and the work of each day.
 //!
 //! A day is the learner's own calendar day, as the events name it. An attempt names none: it counts for the latest day
-//! that its lesson named (its start, or its latest viewing), and for the UTC day of its recording where that is not known.
+//! that its lesson named (its start, or its latest viewing), and for the UTC day of its recording where that is not
+//! known.
 //! Lessons that are started or completed and clips that are watched keep a streak; attempts come only after a clip.
 
 use std::collections::BTreeMap;
@@ -325,8 +326,8 @@ impl Totals {
         let mut totals = known.unwrap_or_default();
         change(&mut totals);
         sqlx::query(
-            "INSERT INTO progress (learner_id, current_streak, longest_streak, last_active_on, active_ms, clips, attempts,
-                                   lessons_started, lessons_completed, scored, score_sum, position)
+            "INSERT INTO progress (learner_id, current_streak, longest_streak, last_active_on, active_ms, clips,
+                                   attempts, lessons_started, lessons_completed, scored, score_sum, position)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (learner_id) DO UPDATE
              SET current_streak = excluded.current_streak, longest_streak = excluded.longest_streak,

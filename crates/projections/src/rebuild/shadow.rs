@@ -144,7 +144,8 @@ impl Shadow {
         Ok(())
     }
 
-    /// Puts the new tables in the place of the old ones; `false` when those have come further meanwhile, unless `backwards`.
+    /// Puts the new tables in the place of the old ones; `false` when those have come further meanwhile, unless
+    /// `backwards`.
     pub(super) async fn take_over(&self, backwards: bool) -> Result<bool, sqlx::Error> {
         let name = self.projection.name();
         let mut transaction = self.log.pool().begin().await?;

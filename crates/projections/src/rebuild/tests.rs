@@ -2,6 +2,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    identity::learners::{self, Learner},
+    progress::progress::{self, LearnerProgress},
     registry, run,
     testing::{LEARNER, PATIENCE, World, in_a_world},
     wait_for,
@@ -16,6 +18,12 @@ async fn rows(world: &World) -> Vec<String> {
         rows.extend(found);
     }
     rows
+}
+
+/// What queries show of the learner.
+async fn shown(world: &World) -> (Option<Learner>, Option<LearnerProgress>) {
+    let learner = learners::find(&world.pool, LEARNER).await.expect("a database");
+    (learner, progress::find(&world.pool, LEARNER).await.expect("a database"))
 }
 
 async fn execute(world: &World, sql: &str) {
@@ -36,6 +44,7 @@ async fn a_rebuild_equals_what_was_live_row_by_row() {
     in_a_world(async |world| {
         let head = world.live_a_day().await;
         world.project().await;
+        let before = shown(world).await;
         let live = rows(world).await;
         for table in registry(&world.models).iter().flat_map(|projection| projection.tables()) {
             assert!(live.iter().any(|row| row.starts_with(&format!("{table} "))), "the events do not reach {table}");
@@ -49,6 +58,8 @@ async fn a_rebuild_equals_what_was_live_row_by_row() {
         }
         assert_eq!(rows(world).await, live);
         assert_eq!(schemas(world).await, 0);
+        // On a connection that has prepared the query for the old tables.
+        assert_eq!(shown(world).await, before);
 
         // The new tables have the indexes of the old ones, and projecting goes on.
         let indexes: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_indexes WHERE tablename = 'lessons'")
@@ -58,7 +69,7 @@ async fn a_rebuild_equals_what_was_live_row_by_row() {
         assert_eq!(indexes, 2);
         world.consent(None).await;
         world.project().await;
-        let learner = crate::identity::learners::find(&world.pool, LEARNER).await.expect("a database");
+        let learner = learners::find(&world.pool, LEARNER).await.expect("a database");
         assert_eq!(learner.expect("a learner").emotion_care_policy, None);
     })
     .await;
@@ -73,7 +84,7 @@ async fn a_rebuild_needs_no_workers_and_clears_what_a_killed_one_left() {
         let position = rebuild(&world.log, find(world, "learners"), |_, _| {}).await.expect("a rebuild");
         assert_eq!(position, head);
         wait_for(&world.pool, "learners", head, PATIENCE).await.expect("its cursor is at the head");
-        let learner = crate::identity::learners::find(&world.pool, LEARNER).await.expect("a database");
+        let learner = learners::find(&world.pool, LEARNER).await.expect("a database");
         assert!(learner.is_some());
     })
     .await;

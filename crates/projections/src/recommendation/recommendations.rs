@@ -83,8 +83,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     match change {
         Event::RecommendationGenerated { recommendation_id, learner_id, lesson_id, model_id, titles, clips } => {
             sqlx::query(
-                "INSERT INTO recommendations (learner_id, recommendation_id, lesson_id, model_id, titles, clips, country,
-                                              watch_options, generated_at, position)
+                "INSERT INTO recommendations (learner_id, recommendation_id, lesson_id, model_id, titles, clips,
+                                              country, watch_options, generated_at, position)
                  VALUES ($1, $2, $3, $4, $5, $6, NULL, '[]', $7, $8)
                  ON CONFLICT (learner_id) DO UPDATE
                  SET recommendation_id = excluded.recommendation_id, lesson_id = excluded.lesson_id,

@@ -102,7 +102,8 @@ async fn with_workers(world: &World, projections: &[Arc<dyn Projection>], meanwh
 
 fn worker(world: &World, projection: Arc<dyn Projection>) -> Worker {
     let lease = Lease::new(world.pool.clone(), "test", LEARNER.0);
-    Worker { log: world.log.clone(), projection, lease, feed: world.log.feed(), position: 0, pause: PAUSES.0 }
+    let (log, feed) = (world.log.clone(), world.log.feed());
+    Worker { log, projection, lease, feed, position: 0, pause: PAUSES.0, settled: false }
 }
 
 #[tokio::test]
@@ -150,6 +151,29 @@ async fn a_failing_projection_is_recorded_at_its_event_and_recovers() {
             let live = status_when(world, &projections, "tally", |it| it.state == ProjectionState::Live).await;
             assert_eq!((live.position, live.lag, live.error), (5, 0, None));
             assert_eq!(tallied(world).await, [1, 2, 3, 4, 5]);
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failure_that_is_over_is_taken_back_without_a_new_event() {
+    in_a_world(async |world| {
+        let tally = create_tally(world).await;
+        register_others(world, 1..2).await;
+        let projections: Vec<Arc<dyn Projection>> = vec![tally];
+        with_workers(world, &projections, async || {
+            wait_for(&world.pool, "tally", 1, PATIENCE).await.expect("it comes to the head");
+        })
+        .await;
+        let now = world.log.clock().now();
+        cursor::fail(&world.pool, "tally", 1, "the database went away", None, now).await.expect("a cursor");
+        let failed = status(&world.log, &projections).await.expect("the status can be read");
+        assert_eq!(failed[0].state, ProjectionState::Failed);
+        with_workers(world, &projections, async || {
+            let live = status_when(world, &projections, "tally", |it| it.state == ProjectionState::Live).await;
+            assert_eq!(live.error, None);
         })
         .await;
     })
