@@ -4,6 +4,9 @@
 //! is a worker for each projection; by lease, one of them is active. The lease only spares work: what makes two workers
 //! harmless is that the cursor moves by compare-and-set in the transaction of the effect.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -35,7 +38,7 @@ pub async fn run(log: EventLog, registry: Vec<Arc<dyn Projection>>, stop: Cancel
     for projection in registry {
         let lease = Lease::new(log.pool().clone(), format!("projection:{}", projection.name()), holder);
         let feed = log.feed();
-        let worker = Worker { log: log.clone(), projection, lease, feed, position: 0, pause: PAUSES.0 };
+        let worker = Worker { log: log.clone(), projection, lease, feed, position: 0, pause: PAUSES.0, settled: false };
         workers.spawn(worker.run(stop.clone()));
     }
     while let Some(ended) = workers.join_next().await {
@@ -52,6 +55,8 @@ struct Worker {
     feed: Feed,
     position: i64,
     pause: Duration,
+    /// Whether the cursor is known to tell of no failure.
+    settled: bool,
 }
 
 impl Worker {
@@ -97,8 +102,21 @@ impl Worker {
             };
             let page = page(self.projection.as_ref(), self.position, stored);
             self.take_in(page).await?;
+            self.settle().await?;
+            let lag = (*self.log.watch_head().borrow() - self.position).max(0);
             metrics::gauge!("baeum_projection_position", "projection" => name).set(approximate(self.position));
+            metrics::gauge!("baeum_projection_lag", "projection" => name).set(approximate(lag));
         }
+    }
+
+    /// Takes a failure back that no event is to blame for any more.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        if !self.settled && self.log.head().await? <= self.position {
+            let now = self.log.clock().now();
+            cursor::recover(self.log.pool(), self.projection.name(), self.position, now).await?;
+            self.settled = true;
+        }
+        Ok(())
     }
 
     /// Takes a page in, at least as far as it is good.
@@ -151,6 +169,7 @@ impl Worker {
     }
 
     async fn record(&mut self, failure: &Failure) {
+        self.settled = false;
         let name = self.projection.name();
         let error = failure.error.to_string();
         tracing::error!(projection = name, position = failure.position, error, "a projection stands still");
@@ -163,6 +182,6 @@ impl Worker {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
-fn approximate(position: i64) -> f64 {
-    position as f64
+fn approximate(count: i64) -> f64 {
+    count as f64
 }
