@@ -42,10 +42,9 @@ impl<T: DeserializeOwned + 'static> FromRequest<ApiState> for Incoming<T> {
         let signed_in = SignedIn::from_request_parts(&mut parts, state).await?;
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), state)?;
         let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
-        let idempotency = head.key.map(|key| IdempotencyKey {
-            key,
-            fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes),
-        });
+        let idempotency = head
+            .key
+            .map(|key| IdempotencyKey { key, fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes) });
         let body = json::parse(&parts.headers, &bytes)?;
         let request = Request {
             caller: signed_in.caller,
@@ -209,9 +208,8 @@ mod tests {
 
     #[test]
     fn a_version_is_a_number_in_quotes() {
-        let of = |text: &'static str| {
-            if_match(&HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(text))]))
-        };
+        let of =
+            |text: &'static str| if_match(&HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static(text))]));
         assert_eq!(of("\"12\"").expect("sound"), Some(12));
         assert_eq!(of("*").expect("sound"), None);
         for wrong in ["12", "\"\"", "\"-1\"", "\"+1\"", "W/\"1\"", "\"1\", \"2\"", "\"99999999999999999999\""] {

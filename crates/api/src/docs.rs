@@ -49,10 +49,10 @@ impl Modify for Security {
     }
 }
 
-fn header(kind: Type, description: &str) -> RefOr<Header> {
+fn header(kind: Type, description: &str) -> Header {
     let mut header = Header::new(ObjectBuilder::new().schema_type(kind).build());
     header.description = Some(description.to_owned());
-    header.into()
+    header
 }
 
 fn problem(status: u16) -> Response {

@@ -31,7 +31,13 @@ pub(crate) fn find(code: &str) -> Option<&'static Kind> {
 )]
 pub(crate) async fn get_problem(Path(code): Path<String>) -> Result<impl IntoResponse, Problem> {
     let kind = find(&code).ok_or_else(|| Problem::plain("no-such-problem"))?;
-    let text = format!("{} ({})\n\n{}\n\n{}\n", kind.title, kind.code, kind.about, "HTTP status: ".to_owned() + &kind.status.to_string());
+    let text = format!(
+        "{} ({})\n\n{}\n\n{}\n",
+        kind.title,
+        kind.code,
+        kind.about,
+        "HTTP status: ".to_owned() + &kind.status.to_string()
+    );
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }
 

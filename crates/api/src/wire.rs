@@ -1,13 +1,13 @@
 //! Words that several answers use.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Makes an enum of the wire that mirrors one of the domain, so that neither can change the other unseen.
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident = $domain:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub(crate) enum $name {
             $($(#[$variant_doc])* $variant,)+
         }

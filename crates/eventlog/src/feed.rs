@@ -133,7 +133,7 @@ impl Live {
                 Some(Ok(message)) => match serde_json::from_slice(&message.payload) {
                     Ok(event) => self.buffer.push_back(event),
                     Err(error) => {
-                        tracing::warn!(%error, "a message of the stream is no event; the log is read instead")
+                        tracing::warn!(%error, "a message of the stream is no event; the log is read instead");
                     }
                 },
                 Some(Err(error)) => {

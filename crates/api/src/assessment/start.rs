@@ -20,10 +20,7 @@ use crate::{
         CommandProblems,
     )
 )]
-pub(crate) async fn start_assessment(
-    State(state): State<ApiState>,
-    Bare(request): Bare,
-) -> Result<Response, Problem> {
+pub(crate) async fn start_assessment(State(state): State<ApiState>, Bare(request): Bare) -> Result<Response, Problem> {
     let outcome = state.commands.start_assessment(&request).await?;
     let location = format!("/v1/assessments/{}", outcome.answer.assessment_id);
     let catalog = state.catalog();
