@@ -71,6 +71,20 @@ pub(crate) async fn lock(db: &mut PgConnection, name: &str) -> Result<i64, sqlx:
         .await
 }
 
+/// Records that a projection which failed at `position` fails no more.
+pub(crate) async fn recover(pool: &PgPool, name: &str, position: i64, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE projection_cursors SET state = 'running', error = NULL, error_position = NULL, updated_at = $3
+         WHERE name = $1 AND position = $2 AND state = 'failed'",
+    )
+    .bind(name)
+    .bind(position)
+    .bind(now)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Records why a projection stands still at `position`.
 pub(crate) async fn fail(
     pool: &PgPool,

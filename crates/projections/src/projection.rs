@@ -33,8 +33,8 @@ pub trait Projection: Send + Sync + 'static {
     /// Every table that `apply` touches.
     fn tables(&self) -> &'static [&'static str];
 
-    /// Whether it takes in events of this aggregate. It is not shown others, so it cannot be stopped by one of them that
-    /// this build cannot read.
+    /// Whether it takes in events of this aggregate. It is not shown others, so it cannot be stopped by one of them
+    /// that this build cannot read.
     fn reads(&self, aggregate_type: &str) -> bool {
         let _ = aggregate_type;
         true

@@ -4,6 +4,9 @@
 //! is a worker for each projection; by lease, one of them is active. The lease only spares work: what makes two workers
 //! harmless is that the cursor moves by compare-and-set in the transaction of the effect.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -35,7 +38,7 @@ pub async fn run(log: EventLog, registry: Vec<Arc<dyn Projection>>, stop: Cancel
     for projection in registry {
         let lease = Lease::new(log.pool().clone(), format!("projection:{}", projection.name()), holder);
         let feed = log.feed();
-        let worker = Worker { log: log.clone(), projection, lease, feed, position: 0, pause: PAUSES.0 };
+        let worker = Worker { log: log.clone(), projection, lease, feed, position: 0, pause: PAUSES.0, settled: false };
         workers.spawn(worker.run(stop.clone()));
     }
     while let Some(ended) = workers.join_next().await {
@@ -52,6 +55,8 @@ struct Worker {
     feed: Feed,
     position: i64,
     pause: Duration,
+    /// Whether the cursor is known to tell of no failure.
+    settled: bool,
 }
 
 impl Worker {
@@ -97,8 +102,19 @@ impl Worker {
             };
             let page = page(self.projection.as_ref(), self.position, stored);
             self.take_in(page).await?;
+            self.settle().await?;
             metrics::gauge!("baeum_projection_position", "projection" => name).set(approximate(self.position));
         }
+    }
+
+    /// Takes a failure back that no event is to blame for any more.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        if !self.settled && self.log.head().await? <= self.position {
+            let now = self.log.clock().now();
+            cursor::recover(self.log.pool(), self.projection.name(), self.position, now).await?;
+            self.settled = true;
+        }
+        Ok(())
     }
 
     /// Takes a page in, at least as far as it is good.
@@ -151,6 +167,7 @@ impl Worker {
     }
 
     async fn record(&mut self, failure: &Failure) {
+        self.settled = false;
         let name = self.projection.name();
         let error = failure.error.to_string();
         tracing::error!(projection = name, position = failure.position, error, "a projection stands still");

@@ -130,7 +130,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     match change {
         Event::AssessmentStarted { learner_id, rule, .. } => {
             sqlx::query(
-                "INSERT INTO assessments (assessment_id, learner_id, state, rule, answered, started_at, version, position)
+                "INSERT INTO assessments (assessment_id, learner_id, state, rule, answered, started_at, version,
+                                          position)
                  VALUES ($1, $2, 'in_progress', $3, 0, $4, $5, $6)",
             )
             .bind(id)
@@ -209,4 +210,53 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use baeum_domain::assessment::assessment::Command;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::{LEARNER, in_a_world, report};
+
+    const SITTING: AssessmentId = AssessmentId(Uuid::from_u128(10));
+
+    #[tokio::test]
+    async fn a_sitting_shows_the_item_that_waits_then_its_report() {
+        in_a_world(async |world| {
+            world.start_sitting(10, 2).await;
+            let answered = world.answer(10, "one", true, "two").await;
+            world.project().await;
+            let sitting = find(&world.pool, SITTING).await.expect("a database").expect("a sitting");
+            assert_eq!((sitting.learner_id, sitting.state), (LEARNER, AssessmentState::InProgress));
+            assert_eq!(sitting.current_item, Some("two".parse().expect("an item id")));
+            assert_eq!((sitting.current_ordinal, sitting.answered, sitting.theta), (Some(2), 1, Some(0.7)));
+            assert_eq!((sitting.version, sitting.position), (4, answered));
+
+            let assessed = world.answer(10, "two", false, "one").await;
+            world.project().await;
+            let sitting = find(&world.pool, SITTING).await.expect("a database").expect("a sitting");
+            assert_eq!((sitting.state, sitting.current_item), (AssessmentState::Assessed, None));
+            assert_eq!((sitting.report, sitting.stop_reason), (Some(report()), Some(StopReason::Length)));
+            let answers: Vec<_> = sitting.answers.iter().map(|it| (it.ordinal, it.correct, it.choice)).collect();
+            assert_eq!(answers, [(1, true, 0), (2, false, 1)]);
+            assert_eq!((sitting.version, sitting.position), (6, assessed));
+            assert!(sitting.ended_at.is_some());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_sitting_that_was_left_asks_nothing_more() {
+        in_a_world(async |world| {
+            world.start_sitting(10, 2).await;
+            world.execute::<Sitting>(SITTING.0, Command::Abandon).await;
+            world.project().await;
+            let sitting = find(&world.pool, SITTING).await.expect("a database").expect("a sitting");
+            assert_eq!((sitting.state, sitting.current_item), (AssessmentState::Abandoned, None));
+            assert_eq!((sitting.theta, sitting.report), (None, None));
+        })
+        .await;
+    }
 }

@@ -228,3 +228,36 @@ impl Projection for ItemParameters {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::in_a_world;
+
+    fn item(name: &str) -> ItemId {
+        name.parse().expect("a valid item id")
+    }
+
+    #[tokio::test]
+    async fn an_item_moves_with_its_answers_and_others_keep_their_prior() {
+        in_a_world(async |world| {
+            world.start_sitting(10, 9).await;
+            world.answer(10, "one", true, "gone").await;
+            world.answer(10, "gone", true, "two").await;
+            world.start_sitting(11, 9).await;
+            let last = world.answer(11, "one", true, "two").await - 1;
+            world.project().await;
+            let one = find(&world.pool, &world.models, &item("one")).await.expect("a database").expect("an item");
+            assert_eq!((one.difficulty, one.difficulty_error), (-1.0, 0.4));
+            assert_eq!((one.prior_difficulty, one.prior_discrimination), (-0.5, 1.5));
+            assert!((one.discrimination - 1.5).abs() < 1e-12 && (one.discrimination_error - 0.3).abs() < 1e-12);
+            assert_eq!((one.responses, one.correct, one.position), (2, 2, last));
+            let two = find(&world.pool, &world.models, &item("two")).await.expect("a database").expect("an item");
+            assert_eq!((two.difficulty, two.difficulty_error), (-0.5, 0.5));
+            assert_eq!((two.responses, two.position), (0, 0));
+            assert_eq!(find(&world.pool, &world.models, &item("gone")).await.expect("a database"), None);
+            assert_eq!(all(&world.pool, &world.models).await.expect("a database"), [one, two]);
+        })
+        .await;
+    }
+}

@@ -1,7 +1,7 @@
 //! How each learner seems to feel, while their consent stands.
 //!
-//! The row begins with the consent and ends with its withdrawal, and nothing is kept beside it: what was done before the
-//! consent is not used, and after a withdrawal nothing derived is left. A consent given anew starts from nothing.
+//! The row begins with the consent and ends with its withdrawal, and nothing is kept beside it: what was done before
+//! the consent is not used, and after a withdrawal nothing derived is left. A consent given anew starts from nothing.
 
 use std::sync::Arc;
 
@@ -324,4 +324,79 @@ async fn apply_consent(
         | UserEvent::RoleRevoked { .. } => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LEARNER, World, in_a_world};
+
+    async fn shown(world: &World) -> Option<EmotionState> {
+        world.project().await;
+        find(&world.pool, LEARNER).await.expect("a database")
+    }
+
+    #[tokio::test]
+    async fn an_estimate_rests_on_what_was_done_under_the_consent() {
+        in_a_world(async |world| {
+            world.register().await;
+            world.start_lesson(20, "2026-03-01").await;
+            world.watch(20, 1, 60_000, "2026-03-01").await;
+            world.attempt(20, 2, 0.4).await;
+            world.consent(Some("2026-01")).await;
+            let state = shown(world).await.expect("a consent");
+            assert_eq!((state.policy_version.as_str(), state.estimate, state.evidence), ("2026-01", None, vec![]));
+
+            let evaluated = world.attempt(20, 3, 0.4).await;
+            let state = shown(world).await.expect("a consent");
+            let signal = Signal::Attempted { score: 0.4, ordinal: 2 };
+            let event_type = "EvaluationCompleted".to_owned();
+            assert_eq!(state.evidence, [Evidence { position: evaluated, event_type, signal }]);
+            let estimate = state.estimate.expect("a signal");
+            assert_eq!((estimate.state, estimate.confidence), (Affect::Frustrated, 0.625));
+            let variant = u64::try_from(evaluated).expect("a position");
+            let korean: Language = "ko".parse().expect("a language");
+            assert_eq!(estimate.message, encouragement::message(Affect::Frustrated, &korean, variant));
+            assert_eq!((estimate.language.as_str(), estimate.model_id.as_str()), ("ko", "test-affect"));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn every_signal_is_seen_and_the_latest_five_are_shown() {
+        in_a_world(async |world| {
+            world.live_a_day().await;
+            let state = shown(world).await.expect("a consent");
+            let signals: Vec<_> = state.evidence.iter().map(|it| it.signal).collect();
+            assert_eq!(
+                signals,
+                [
+                    Signal::GaveUp,
+                    Signal::CompletedLesson,
+                    Signal::Attempted { score: 0.8, ordinal: 2 },
+                    Signal::Attempted { score: 0.4, ordinal: 1 },
+                    Signal::Watched { to_the_end: true, speed_percent: 100, repeats: 3 },
+                ]
+            );
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_withdrawn_consent_leaves_no_row_and_what_follows_is_not_used() {
+        in_a_world(async |world| {
+            world.live_a_day().await;
+            world.project().await;
+            world.consent(None).await;
+            world.watch(40, 41, 60_000, "2026-03-03").await;
+            assert_eq!(shown(world).await, None);
+            let rows: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM emotion").fetch_one(&world.pool).await.expect("a database");
+            assert_eq!(rows, 0);
+            world.consent(Some("2026-02")).await;
+            let state = shown(world).await.expect("a consent");
+            assert_eq!((state.policy_version.as_str(), state.estimate), ("2026-02", None));
+        })
+        .await;
+    }
 }

@@ -91,7 +91,8 @@ impl Projection for Learners {
                 AnyEvent::User(change) => apply_user(db, event, change).await,
                 AnyEvent::Assessment(AssessmentEvent::LevelAssessed { learner_id, report, .. }) => {
                     sqlx::query(
-                        "UPDATE learners SET level = $2, theta = $3, standard_error = $4, assessed_at = $5, position = $6
+                        "UPDATE learners SET level = $2, theta = $3, standard_error = $4, assessed_at = $5,
+                                             position = $6
                          WHERE user_id = $1",
                     )
                     .bind(learner_id.0)
@@ -186,4 +187,51 @@ async fn change_roles(db: &mut PgConnection, user: Uuid, role: Role, roles: &str
         .execute(db)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use baeum_domain::identity::user::Command;
+
+    use super::*;
+    use crate::testing::{LEARNER, in_a_world, preferences};
+
+    #[tokio::test]
+    async fn a_profile_shows_what_was_chosen_last_and_the_latest_level() {
+        in_a_world(async |world| {
+            world.register().await;
+            let change = Command::Change {
+                preferences: Some(preferences("Europe/Paris")),
+                daily_minutes: Some(25),
+                emotion_care_policy: Some(Some("2026-01".into())),
+            };
+            world.execute::<User>(LEARNER.0, change).await;
+            world.execute::<User>(LEARNER.0, Command::GrantRole { role: Role::Analyst }).await;
+            world.execute::<User>(LEARNER.0, Command::RevokeRole { role: Role::Learner }).await;
+            let changed = world.consent(None).await;
+            world.project().await;
+            let learner = find(&world.pool, LEARNER).await.expect("a database").expect("a learner");
+            assert_eq!(learner.roles, [Role::Analyst].into());
+            assert_eq!(learner.time_zone.as_str(), "Europe/Paris");
+            assert_eq!(learner.interests, ["travel".parse().expect("a topic")].into());
+            assert_eq!((learner.daily_minutes, learner.emotion_care_policy), (Some(25), None));
+            assert_eq!((learner.level, learner.version, learner.position), (None, 7, changed));
+
+            world.start_sitting(10, 1).await;
+            let assessed = world.answer(10, "one", true, "two").await;
+            world.project().await;
+            let learner = find(&world.pool, LEARNER).await.expect("a database").expect("a learner");
+            assert_eq!((learner.level, learner.theta), (Some(Cefr::B2), Some(0.7)));
+            assert_eq!((learner.version, learner.position), (7, assessed));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn nobody_is_found_before_they_register() {
+        in_a_world(async |world| {
+            assert_eq!(find(&world.pool, LEARNER).await.expect("a database"), None);
+        })
+        .await;
+    }
 }

@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
+use uuid::Uuid;
 
 use crate::{Projection, ProjectionError, projection::aggregate_id, row};
 
@@ -224,25 +225,9 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         }
         // The viewing that it belongs to counts it.
         Event::ClipSegmentRepeated { .. } => {}
-        Event::ShortClipConsumed { clip_id, watched_ms, speed_percent, repeats, to_the_end, .. } => {
+        Event::ShortClipConsumed { watched_ms, .. } => {
             worked_ms = i64::from(*watched_ms);
-            sqlx::query(
-                "INSERT INTO lesson_clips AS c (lesson_id, clip_id, viewings, watched_ms, repeats, speed_percent,
-                                                to_the_end)
-                 VALUES ($1, $2, 1, $3, $4, $5, $6)
-                 ON CONFLICT (lesson_id, clip_id) DO UPDATE
-                 SET viewings = c.viewings + 1, watched_ms = c.watched_ms + excluded.watched_ms,
-                     repeats = c.repeats + excluded.repeats, speed_percent = excluded.speed_percent,
-                     to_the_end = c.to_the_end OR excluded.to_the_end",
-            )
-            .bind(id)
-            .bind(clip_id.as_str())
-            .bind(worked_ms)
-            .bind(i64::from(*repeats))
-            .bind(i32::from(*speed_percent))
-            .bind(to_the_end)
-            .execute(&mut *db)
-            .await?;
+            add_viewing(db, id, change).await?;
         }
         Event::AttemptSubmitted { attempt_id, task_id, kind, ordinal, answer, words, duration_ms, .. } => {
             worked_ms = i64::from(duration_ms.unwrap_or(0));
@@ -302,4 +287,87 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         .execute(db)
         .await?;
     Ok(())
+}
+
+async fn add_viewing(db: &mut PgConnection, lesson: Uuid, viewing: &Event) -> Result<(), sqlx::Error> {
+    let Event::ShortClipConsumed { clip_id, watched_ms, speed_percent, repeats, to_the_end, .. } = viewing else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO lesson_clips AS c (lesson_id, clip_id, viewings, watched_ms, repeats, speed_percent,
+                                        to_the_end)
+         VALUES ($1, $2, 1, $3, $4, $5, $6)
+         ON CONFLICT (lesson_id, clip_id) DO UPDATE
+         SET viewings = c.viewings + 1, watched_ms = c.watched_ms + excluded.watched_ms,
+             repeats = c.repeats + excluded.repeats, speed_percent = excluded.speed_percent,
+             to_the_end = c.to_the_end OR excluded.to_the_end",
+    )
+    .bind(lesson)
+    .bind(clip_id.as_str())
+    .bind(i64::from(*watched_ms))
+    .bind(i64::from(*repeats))
+    .bind(i32::from(*speed_percent))
+    .bind(to_the_end)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LEARNER, date, in_a_world, plan, verdict};
+    use baeum_domain::learning::lesson::Command;
+
+    const LESSON: LessonId = LessonId(Uuid::from_u128(20));
+
+    #[tokio::test]
+    async fn a_lesson_shows_its_viewings_attempts_and_end() {
+        in_a_world(async |world| {
+            world.start_lesson(20, "2026-03-01").await;
+            world.watch(20, 21, 20_000, "2026-03-01").await;
+            world.watch(20, 22, 60_000, "2026-03-01").await;
+            world.attempt(20, 23, 0.4).await;
+            let attempted = world.attempt(20, 24, 0.8).await;
+            let completed = world.complete(20, "2026-03-01").await;
+            world.project().await;
+            let lesson = find(&world.pool, LESSON).await.expect("a database").expect("a lesson");
+            assert_eq!((lesson.learner_id, lesson.level, lesson.plan), (LEARNER, Cefr::B2, plan()));
+            assert_eq!((lesson.state, lesson.mean_score), (LessonState::Completed, Some(0.8)));
+            assert_eq!((lesson.active_ms, lesson.local_date), (90_000, date("2026-03-01")));
+            assert_eq!((lesson.version, lesson.position), (10, completed));
+            let watched = ConsumedClip {
+                clip_id: "cafe".parse().expect("a clip id"),
+                viewings: 2,
+                watched_ms: 80_000,
+                repeats: 6,
+                speed_percent: 100,
+                to_the_end: true,
+            };
+            assert_eq!(lesson.clips, [watched]);
+            let scores: Vec<_> = lesson.attempts.iter().map(|it| (it.ordinal, it.score, it.passed)).collect();
+            assert_eq!(scores, [(1, Some(0.4), Some(false)), (2, Some(0.8), Some(true))]);
+            let last = &lesson.attempts[1];
+            assert_eq!((&last.verdict, last.words, last.position), (&Some(verdict(0.8)), 7, attempted));
+            assert_eq!(last.answer.ciphertext, "dGV4dA==");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn lessons_of_a_learner_are_listed_from_the_latest_on() {
+        in_a_world(async |world| {
+            for lesson in [20, 21, 22] {
+                world.start_lesson(lesson, "2026-03-01").await;
+            }
+            world.watch(21, 1, 60_000, "2026-03-01").await;
+            world.execute::<LessonAggregate>(Uuid::from_u128(22), Command::Abandon).await;
+            world.project().await;
+            let listed = list(&world.pool, LEARNER, 2).await.expect("a database");
+            let ids: Vec<_> = listed.iter().map(|it| (it.lesson_id.0.as_u128(), it.state)).collect();
+            assert_eq!(ids, [(22, LessonState::Abandoned), (21, LessonState::InProgress)]);
+            assert_eq!((listed[1].planned_clips, listed[1].consumed_clips, listed[1].attempts), (1, 1, 0));
+        })
+        .await;
+    }
 }

@@ -1,7 +1,8 @@
 //! The progress of each learner: mastery, levels, streak, and the work of each day.
 //!
 //! A day is the learner's own calendar day, as the events name it. An attempt names none: it counts for the latest day
-//! that its lesson named (its start, or its latest viewing), and for the UTC day of its recording where that is not known.
+//! that its lesson named (its start, or its latest viewing), and for the UTC day of its recording where that is not
+//! known.
 //! Lessons that are started or completed and clips that are watched keep a streak; attempts come only after a clip.
 
 use std::collections::BTreeMap;
@@ -325,8 +326,8 @@ impl Totals {
         let mut totals = known.unwrap_or_default();
         change(&mut totals);
         sqlx::query(
-            "INSERT INTO progress (learner_id, current_streak, longest_streak, last_active_on, active_ms, clips, attempts,
-                                   lessons_started, lessons_completed, scored, score_sum, position)
+            "INSERT INTO progress (learner_id, current_streak, longest_streak, last_active_on, active_ms, clips,
+                                   attempts, lessons_started, lessons_completed, scored, score_sum, position)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (learner_id) DO UPDATE
              SET current_streak = excluded.current_streak, longest_streak = excluded.longest_streak,
@@ -413,4 +414,80 @@ async fn set_lesson_date(db: &mut PgConnection, lesson: Uuid, date: NaiveDate) -
 async fn forget_lesson_date(db: &mut PgConnection, lesson: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM progress_lessons WHERE lesson_id = $1").bind(lesson).execute(db).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LEARNER, World, date, in_a_world};
+
+    async fn shown(world: &World) -> LearnerProgress {
+        world.project().await;
+        find(&world.pool, LEARNER).await.expect("a database").expect("progress")
+    }
+
+    #[tokio::test]
+    async fn a_streak_counts_days_in_a_row_and_begins_anew_after_a_gap() {
+        in_a_world(async |world| {
+            world.start_lesson(20, "2026-02-27").await;
+            world.watch(20, 1, 1000, "2026-02-27").await;
+            world.watch(20, 2, 1000, "2026-02-28").await;
+            world.watch(20, 3, 1000, "2026-03-01").await;
+            let streak = shown(world).await.streak;
+            assert_eq!((streak.current, streak.longest, streak.last_active_on), (3, 3, Some(date("2026-03-01"))));
+            assert_eq!((streak.on(date("2026-03-02")), streak.on(date("2026-03-03"))), (3, 0));
+
+            world.watch(20, 4, 1000, "2026-03-03").await;
+            // Seen from the west, the day before comes again.
+            world.watch(20, 5, 1000, "2026-03-02").await;
+            let streak = shown(world).await.streak;
+            assert_eq!((streak.current, streak.longest, streak.last_active_on), (1, 3, Some(date("2026-03-03"))));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn work_counts_for_the_learners_own_day() {
+        in_a_world(async |world| {
+            world.start_lesson(20, "2026-03-01").await;
+            world.watch(20, 1, 30_000, "2026-03-01").await;
+            world.attempt(20, 2, 0.4).await;
+            world.watch(20, 3, 60_000, "2026-03-02").await;
+            // It names no day: its lesson is in the second by now.
+            world.attempt(20, 4, 0.8).await;
+            let completed = world.complete(20, "2026-03-02").await;
+            let progress = shown(world).await;
+            let days: Vec<_> =
+                progress.days.iter().map(|d| (d.date, d.active_ms, d.clips, d.attempts, d.lessons)).collect();
+            assert_eq!(days, [(date("2026-03-01"), 35_000, 1, 1, 0), (date("2026-03-02"), 65_000, 1, 1, 1)]);
+            assert_eq!((progress.active_ms, progress.clips, progress.attempts), (100_000, 2, 2));
+            assert_eq!((progress.lessons_started, progress.lessons_completed), (1, 1));
+            assert!((progress.mean_score.expect("two scores") - 0.6).abs() < 1e-12);
+            assert_eq!(progress.position, completed);
+            let open: i64 = sqlx::query_scalar("SELECT count(*) FROM progress_lessons")
+                .fetch_one(&world.pool)
+                .await
+                .expect("a database");
+            assert_eq!(open, 0);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn mastery_and_levels_are_shown_with_their_history() {
+        in_a_world(async |world| {
+            world.start_sitting(10, 1).await;
+            let assessed = world.answer(10, "one", true, "two").await;
+            let positions = [world.observe(1, 1.0).await, world.observe(2, 1.0).await];
+            let progress = shown(world).await;
+            let levels: Vec<_> = progress.levels.iter().map(|it| (it.band, it.theta, it.position)).collect();
+            assert_eq!(levels, [(Cefr::B2, 0.7, assessed)]);
+            let history: Vec<_> = progress.history.iter().map(|it| (it.skill, it.position)).collect();
+            assert_eq!(history, [(Skill::Writing, positions[0]), (Skill::Writing, positions[1])]);
+            assert!((progress.history[0].mastery - 2.0 / 3.0).abs() < 1e-12);
+            assert_eq!(progress.mastery, [(Skill::Writing, progress.history[1].mastery)].into());
+            assert_eq!((progress.mean_score, progress.streak.current, progress.position), (None, 0, positions[1]));
+        })
+        .await;
+    }
 }

@@ -83,8 +83,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     match change {
         Event::RecommendationGenerated { recommendation_id, learner_id, lesson_id, model_id, titles, clips } => {
             sqlx::query(
-                "INSERT INTO recommendations (learner_id, recommendation_id, lesson_id, model_id, titles, clips, country,
-                                              watch_options, generated_at, position)
+                "INSERT INTO recommendations (learner_id, recommendation_id, lesson_id, model_id, titles, clips,
+                                              country, watch_options, generated_at, position)
                  VALUES ($1, $2, $3, $4, $5, $6, NULL, '[]', $7, $8)
                  ON CONFLICT (learner_id) DO UPDATE
                  SET recommendation_id = excluded.recommendation_id, lesson_id = excluded.lesson_id,
@@ -118,4 +118,67 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use baeum_domain::{
+        level::Cefr,
+        media::title::Offer,
+        recommendation::{recommendation::Command, recommending::Reason},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::{LEARNER, World, in_a_world};
+
+    async fn generate(world: &World, id: u128, score: f64) -> i64 {
+        let generate = Command::Generate {
+            recommendation_id: RecommendationId(Uuid::from_u128(id)),
+            learner_id: LEARNER,
+            lesson_id: LessonId(Uuid::from_u128(20)),
+            model_id: "test".into(),
+            titles: vec![ScoredTitle {
+                title_id: "drama".parse().expect("a title id"),
+                score,
+                reasons: vec![Reason::Level(Cefr::B2)],
+            }],
+            clips: vec![],
+        };
+        world.execute::<Aggregate>(Uuid::from_u128(id), generate).await
+    }
+
+    async fn suggest(world: &World, id: u128) -> i64 {
+        let suggest = Command::Suggest {
+            recommendation_id: RecommendationId(Uuid::from_u128(id)),
+            country: "KR".parse().expect("a country"),
+            watch_options: vec![WatchOption {
+                title_id: "drama".parse().expect("a title id"),
+                provider: "Somewhere".into(),
+                offer: Offer::Free,
+                url: "https://example.org".into(),
+            }],
+        };
+        world.execute::<Aggregate>(Uuid::from_u128(id), suggest).await
+    }
+
+    #[tokio::test]
+    async fn the_latest_recommendation_is_shown_and_where_to_watch_it() {
+        in_a_world(async |world| {
+            generate(world, 1, 0.5).await;
+            suggest(world, 1).await;
+            let generated = generate(world, 2, 0.9).await;
+            world.project().await;
+            let shown = find(&world.pool, LEARNER).await.expect("a database").expect("a recommendation");
+            assert_eq!((shown.recommendation_id.0.as_u128(), shown.titles[0].score), (2, 0.9));
+            assert_eq!((shown.country, shown.watch_options.len(), shown.position), (None, 0, generated));
+
+            let suggested = suggest(world, 2).await;
+            world.project().await;
+            let shown = find(&world.pool, LEARNER).await.expect("a database").expect("a recommendation");
+            assert_eq!((shown.watch_options[0].provider.as_str(), shown.position), ("Somewhere", suggested));
+            assert_eq!(shown.titles[0].reasons, [Reason::Level(Cefr::B2)]);
+        })
+        .await;
+    }
 }
