@@ -12,7 +12,8 @@ pub mod recommendation;
 pub mod refusal;
 pub mod vault;
 
-pub use baeum_eventlog::{ExecuteError, LogError, Outcome};
+pub use baeum_eventlog::{EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
 pub use caller::{Caller, IdempotencyKey, Request};
 pub use commands::{Commands, Ports};
 pub use refusal::{Refusal, RefusalKind};
+pub use sqlx::Error as DatabaseError;

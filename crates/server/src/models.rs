@@ -7,7 +7,10 @@ use baeum_domain::catalog::Catalog;
 use baeum_ml::{
     assessment::{adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
-    learning::{error_detector::{ErrorDetector, LoadError}, planner::CatalogPlanner},
+    learning::{
+        error_detector::{ErrorDetector, LoadError},
+        planner::CatalogPlanner,
+    },
     recommendation::content_recommender::ContentRecommender,
 };
 use baeum_projections::Models;

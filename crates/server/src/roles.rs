@@ -27,13 +27,11 @@ use crate::{
     listen::{self, ListenError},
     models,
     replay::{self, ReplayError},
-    telemetry,
-    welcome,
+    telemetry, welcome,
 };
 
 /// Whose log this server keeps: one tenant for now, named in every event.
 pub(crate) const TENANT: &str = "main";
-
 
 /// How long the roles may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(20);

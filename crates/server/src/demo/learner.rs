@@ -173,7 +173,8 @@ fn viewing(habit: &Habit, clip_id: &str, clip: &Value, rng: &mut Rng) -> Value {
     let percent = (habit.watched * 100.0).round();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage of at most 100")]
     let watched_ms = duration_ms * (percent as u64) / u64::from(habit.speed_percent);
-    let repeats = (0..habit.repeats.min(segments)).map(|segment| json!({ "segment": segment, "times": rng.u32(1..=3) }));
+    let repeats =
+        (0..habit.repeats.min(segments)).map(|segment| json!({ "segment": segment, "times": rng.u32(1..=3) }));
     json!({
         "clip_id": clip_id,
         "watched_ms": watched_ms.max(1),
@@ -185,7 +186,8 @@ fn viewing(habit: &Habit, clip_id: &str, clip: &Value, rng: &mut Rng) -> Value {
 /// The sample answer of the task with mistakes in it, as learners make them.
 fn answer(catalog: &Catalog, task_id: &str, mistakes: usize, rng: &mut Rng) -> String {
     let sample = task_id.parse::<TaskId>().ok().and_then(|id| catalog.task(&id)).map(|(_, task)| task.sample.clone());
-    let sample = sample.unwrap_or_else(|| "I watched the clip with my friend and I learned many new words from it.".into());
+    let sample =
+        sample.unwrap_or_else(|| "I watched the clip with my friend and I learned many new words from it.".into());
     let mut words: Vec<String> = sample.split_whitespace().map(ToOwned::to_owned).collect();
     for _ in 0..mistakes {
         let at = rng.usize(0..words.len().max(1));

@@ -11,8 +11,8 @@ use baeum_domain::catalog::Catalog;
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) use client::ClientError;
 use client::Client;
+pub(crate) use client::ClientError;
 use habit::HABITS;
 use learner::Story;
 
