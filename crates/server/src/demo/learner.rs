@@ -229,7 +229,7 @@ async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut 
     for _ in 0..100 {
         let found = client.get(&format!("/v1/learners/{learner}/recommendations")).await?;
         if found["lesson_id"].as_str() == Some(lesson) && found["country"].is_string() {
-            let title = found["titles"][0]["title"]["title"].as_str().unwrap_or("–");
+            let title = found["titles"][0]["title"].as_str().unwrap_or("–");
             let provider = found["titles"][0]["watch"][0]["provider"].as_str();
             story.watch_next = provider.map_or(title.to_owned(), |provider| format!("{title} ({provider})"));
             return Ok(());
