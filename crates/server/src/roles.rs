@@ -111,9 +111,18 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
-fn start(platform: &Platform, _listener: Option<TcpListener>) -> JoinSet<&'static str> {
+fn start(platform: &Platform, listener: Option<TcpListener>) -> JoinSet<&'static str> {
     let mut roles = JoinSet::new();
-    // The API, the projections and the sagas are started here as well.
+    // The projections and the sagas are started here as well.
+    if let Some(listener) = listener {
+        // The API takes this place, with the listener.
+        let stop = platform.stop.clone();
+        roles.spawn(async move {
+            stop.cancelled().await;
+            drop(listener);
+            "api"
+        });
+    }
     if let Some(broker) = &platform.broker {
         let relay = relay::run(platform.log.clone(), broker.clone(), platform.stop.clone());
         roles.spawn(async move {
