@@ -24,7 +24,7 @@ use crate::database::{ACQUIRE_TIMEOUT, APPLICATION};
 /// pglite-oxide 0.5.1 a file's sync ends in `File::flush`, which does nothing, and with `fsync=on` no recovery succeeds
 /// ("could not fsync file: Is a directory"). Where power may fail, a real Postgres belongs under the log.
 const COMMIT: [(&str, &str); 2] = [("synchronous_commit", "on"), ("full_page_writes", "on")];
-/// How long closing the connections, then Postgres, may take; it hangs now and then, and recovers at the next start.
+/// How long closing the connections, then Postgres, may take; what is not closed then is recovered at the next start.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// Why the embedded database did not start.
@@ -117,7 +117,14 @@ impl Embedded {
     /// Closes the connection, then stops Postgres, which leaves its files in order.
     pub(crate) async fn close(self) {
         let Self { pool, server, lock } = self;
-        if tokio::time::timeout(CLOSE, pool.close()).await.is_err() {
+        // A connection that is given back just now slips past one `close`, and Postgres would wait for it.
+        let closed = async {
+            while pool.size() > 0 {
+                pool.close().await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
             tracing::warn!("the embedded database is still at work; it is left to recover at the next start");
             return;
         }
