@@ -1,7 +1,8 @@
 //! Postgres inside this process, its files under the data folder.
 //!
 //! It has one connection, so the folder is locked for one process, and the pool is one connection that is never given
-//! up: a new connection would be a new start of Postgres. It listens on a socket that only this user can reach.
+//! up: a new connection would be a new start of Postgres, and as long as there is one nobody else gets in. It listens on
+//! a free port of the loopback address: over a Unix socket pglite-oxide 0.5.1 takes silence for more input, and hangs.
 
 use std::{
     fs::{DirBuilder, File, TryLockError},
@@ -19,13 +20,12 @@ use sqlx::{
 
 use crate::database::{ACQUIRE_TIMEOUT, APPLICATION};
 
-/// What Postgres is to do for durability; pglite-oxide starts it with `-F`, which is fsync off.
-const DURABLE: [(&str, &str); 3] = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")];
-/// How long the path of a socket may be on every system.
-#[cfg(unix)]
-const SOCKET_PATH: usize = 100;
-/// How long closing may take; what is not closed then is recovered at the next start.
-const CLOSE: Duration = Duration::from_secs(10);
+/// A commit is in the files before it is answered, so it outlives this process. It does not outlive the machine: within
+/// pglite-oxide 0.5.1 a file's sync ends in `File::flush`, which does nothing, and with `fsync=on` no recovery succeeds
+/// ("could not fsync file: Is a directory"). Where power may fail, a real Postgres belongs under the log.
+const COMMIT: [(&str, &str); 2] = [("synchronous_commit", "on"), ("full_page_writes", "on")];
+/// How long closing the connections, then Postgres, may take; what is not closed then is recovered at the next start.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Why the embedded database did not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +64,6 @@ pub(crate) struct Embedded {
     pool: PgPool,
     // Its drop would wait for every connection to end: only `close` stops it, after the pool.
     server: ManuallyDrop<PgliteServer>,
-    #[cfg(unix)]
-    _socket: Socket,
     lock: Lock,
 }
 
@@ -78,26 +76,19 @@ impl Embedded {
         let began = Instant::now();
         let lock = Lock::take(data)?;
         let failed = |reason: String| EmbeddedError::Start { folder: data.to_owned(), reason };
-        let builder = DURABLE.iter().fold(
+        let builder = COMMIT.iter().fold(
             PgliteServer::builder().path(data.join("postgres")).database("postgres"),
             |builder, (name, value)| builder.postgres_config(*name, *value),
         );
+        let server = start(builder).await.map_err(failed)?;
+        let address = server.tcp_addr().ok_or_else(|| failed("it has no address".into()))?;
         let options = PgConnectOptions::new_without_pgpass()
+            .host(&address.ip().to_string())
+            .port(address.port())
             .username("postgres")
             .database("postgres")
             .ssl_mode(PgSslMode::Disable)
             .application_name(APPLICATION);
-        #[cfg(unix)]
-        let (builder, options, socket) = {
-            let socket = Socket::new(data).map_err(|error| EmbeddedError::Folder { folder: data.to_owned(), error })?;
-            (builder.unix(socket.path()), options.socket(&socket.folder).port(Socket::PORT), socket)
-        };
-        let server = start(builder).await.map_err(failed)?;
-        #[cfg(not(unix))]
-        let options = {
-            let address = server.tcp_addr().ok_or_else(|| failed("it has no address".into()))?;
-            options.host(&address.ip().to_string()).port(address.port())
-        };
         let server = ManuallyDrop::new(server);
         if lock.was_killed {
             // Recovery takes its time, which no request has: the pool's patience is not for it.
@@ -115,13 +106,7 @@ impl Embedded {
             .await
             .map_err(|error| failed(error.to_string()))?;
         tracing::info!(folder = %data.display(), seconds = began.elapsed().as_secs_f32(), "embedded database started");
-        Ok(Self {
-            pool,
-            server,
-            #[cfg(unix)]
-            _socket: socket,
-            lock,
-        })
+        Ok(Self { pool, server, lock })
     }
 
     /// The pool of its one connection.
@@ -131,16 +116,24 @@ impl Embedded {
 
     /// Closes the connection, then stops Postgres, which leaves its files in order.
     pub(crate) async fn close(self) {
-        let Self { pool, server, lock, .. } = self;
-        if tokio::time::timeout(CLOSE, pool.close()).await.is_err() {
+        let Self { pool, server, lock } = self;
+        // A connection that is given back just now slips past one `close`, and Postgres would wait for it.
+        let closed = async {
+            while pool.size() > 0 {
+                pool.close().await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
             tracing::warn!("the embedded database is still at work; it is left to recover at the next start");
             return;
         }
         let server = ManuallyDrop::into_inner(server);
-        match tokio::task::spawn_blocking(|| server.shutdown()).await {
-            Ok(Ok(())) => lock.mark_clean(),
-            Ok(Err(error)) => tracing::warn!("the embedded database did not stop cleanly: {error:#}"),
-            Err(error) => tracing::warn!(%error, "the embedded database did not stop cleanly"),
+        match tokio::time::timeout(CLOSE, tokio::task::spawn_blocking(|| server.shutdown())).await {
+            Ok(Ok(Ok(()))) => lock.mark_clean(),
+            Ok(Ok(Err(error))) => tracing::warn!("the embedded database did not stop cleanly: {error:#}"),
+            Ok(Err(error)) => tracing::warn!(%error, "the embedded database did not stop cleanly"),
+            Err(_) => tracing::warn!("the embedded database did not stop in time; it recovers at the next start"),
         }
     }
 }
@@ -197,50 +190,4 @@ fn make_private(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-/// The folder of the socket: in the data folder, or a temporary one where that path is too long for a socket.
-#[cfg(unix)]
-struct Socket {
-    folder: PathBuf,
-    temporary: bool,
-}
-
-#[cfg(unix)]
-impl Socket {
-    const PORT: u16 = 5432;
-
-    fn new(data: &Path) -> io::Result<Self> {
-        let near = Self { folder: data.join("socket"), temporary: false };
-        let socket = if near.path().as_os_str().len() <= SOCKET_PATH {
-            near
-        } else {
-            let name = format!("baeum-{}", std::process::id());
-            Self { folder: std::env::temp_dir().join(name), temporary: true }
-        };
-        if socket.temporary {
-            // One of a dead process with the same id is in the way; one of another user makes the next line fail.
-            let _ = std::fs::remove_dir_all(&socket.folder);
-            let mut builder = DirBuilder::new();
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(&socket.folder)?;
-        } else {
-            make_private(&socket.folder)?;
-        }
-        Ok(socket)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join(format!(".s.PGSQL.{}", Self::PORT))
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Socket {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.path());
-        if self.temporary {
-            let _ = std::fs::remove_dir(&self.folder);
-        }
-    }
 }

@@ -13,11 +13,12 @@ const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 /// How often samples that nobody has asked for are put into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// Modules of the embedded database that tell more than its users want to know.
-const QUIET: [&str; 4] = ["wasmer=warn", "wasmer_wasix=warn", "virtual_fs=warn", "pglite_oxide=warn"];
+/// Modules below this one that tell more than its users want to know.
+const QUIET: [&str; 5] =
+    ["sqlx::postgres::notice=warn", "wasmer=warn", "wasmer_wasix=error", "virtual_fs=warn", "pglite_oxide=warn"];
 
-/// Starts logging to stderr. `filter` was checked with the configuration; where it names a module of the embedded
-/// database, that counts more than the quiet of [`QUIET`].
+/// Starts logging to stderr. `filter` was checked with the configuration; where it names a module of [`QUIET`],
+/// that counts more.
 pub(crate) fn start_logging(form: LogForm, filter: &str) {
     let quiet = QUIET.into_iter().filter(|it| it.split('=').next().is_some_and(|module| !filter.contains(module)));
     let all = quiet.chain([filter]).collect::<Vec<_>>().join(",");
