@@ -10,12 +10,19 @@ use async_nats::jetstream::consumer::pull;
 use baeum_domain::Recorded;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::{EventLog, error::LogError, nats::Broker};
 
 /// How long a feed without news waits before it looks into the log.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long it waits while the broker is away.
+const WITHOUT_BROKER: Duration = Duration::from_millis(250);
+/// How long a feed waits for the broker, and how long it then goes without it.
+const BROKER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// A reader that follows the log from a position of the caller's.
 pub struct Feed {
@@ -29,6 +36,8 @@ struct Live {
     messages: Option<pull::Ordered>,
     buffer: VecDeque<Recorded<Value>>,
     caught_up: bool,
+    /// When the broker is asked again after it did not answer.
+    ask_again: Instant,
 }
 
 impl EventLog {
@@ -39,6 +48,7 @@ impl EventLog {
             messages: None,
             buffer: VecDeque::new(),
             caught_up: false,
+            ask_again: Instant::now(),
         };
         Feed { log: self.clone(), head: self.watch_head(), broker: self.broker.as_ref().map(live) }
     }
@@ -80,15 +90,14 @@ impl Live {
         limit: usize,
         patience: Duration,
     ) -> Result<Vec<Recorded<Value>>, LogError> {
-        if self.messages.is_none() {
+        if self.messages.is_none() && Instant::now() >= self.ask_again {
             // Subscribe before catching up, so that nothing falls between the two.
-            self.messages = match self.broker.follow().await {
-                Ok(messages) => Some(messages),
-                Err(error) => {
-                    tracing::warn!(%error, "reading the log instead");
-                    None
-                }
-            };
+            match timeout(BROKER.0, self.broker.follow()).await {
+                Ok(Ok(messages)) => self.messages = Some(messages),
+                Ok(Err(error)) => tracing::warn!(%error, "reading the log instead"),
+                Err(_) => tracing::warn!("the broker does not answer; reading the log instead"),
+            }
+            self.ask_again = Instant::now() + BROKER.1;
             self.buffer.clear();
             self.caught_up = false;
         }
@@ -124,7 +133,7 @@ impl Live {
             return;
         }
         let Some(messages) = &mut self.messages else {
-            tokio::time::sleep(patience).await;
+            tokio::time::sleep(patience.min(WITHOUT_BROKER)).await;
             return;
         };
         let mut next = timeout(patience, messages.next()).await.ok();

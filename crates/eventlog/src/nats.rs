@@ -91,6 +91,14 @@ impl Broker {
     }
 }
 
+/// Whether `url` is one that [`Broker::connect`] can try.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_url(url: &str) -> Result<(), String> {
+    url.parse::<async_nats::ServerAddr>().map(drop).map_err(|error| error.to_string())
+}
+
 /// A URL as it may be shown: without user name and password.
 fn without_secret(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {

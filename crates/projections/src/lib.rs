@@ -21,6 +21,7 @@ mod testing;
 mod wait;
 pub mod worker;
 
+pub use futures::future::BoxFuture;
 pub use projection::{Models, Projection, ProjectionError};
 pub use registry::registry;
 pub use status::{ProjectionState, ProjectionStatus, status};

@@ -44,8 +44,7 @@ use crate::{Models, registry, run, wait_for};
 pub(crate) const LEARNER: UserId = UserId(Uuid::from_u128(1));
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A log in a database of its own. Its pool has one connection, as the embedded database has: whoever asks it for a
-/// second one waits in vain.
+/// A log in a database of its own.
 pub(crate) struct World {
     pub(crate) log: EventLog,
     pub(crate) pool: PgPool,
@@ -53,14 +52,20 @@ pub(crate) struct World {
     pub(crate) models: Models,
 }
 
-/// Runs a test in a new database, which is dropped at its end.
+/// Runs a test in a new database, which is dropped at its end. Its pool has one connection, as the embedded database
+/// has: whoever asks for a second one while holding it waits in vain.
 pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
+    in_a_world_with(1, test).await;
+}
+
+/// The same with a pool of so many connections.
+pub(crate) async fn in_a_world_with(connections: u32, test: impl AsyncFnOnce(&World)) {
     let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| "postgres://root@127.0.0.1/test".to_owned());
     let options: PgConnectOptions = url.parse().expect("DATABASE_URL is a URL of Postgres");
     let name = format!("projections_{}", Uuid::now_v7().simple());
     let mut server = options.connect().await.expect("Postgres runs");
     sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut server).await.expect("a new database");
-    let world = World::open(options.database(&name)).await;
+    let world = World::open(options.database(&name), connections).await;
     let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
     drop(world);
     let dropped = sqlx::query(&format!("DROP DATABASE {name} WITH (FORCE)")).execute(&mut server).await;
@@ -72,8 +77,8 @@ pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
 }
 
 impl World {
-    async fn open(options: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(10));
+    async fn open(options: PgConnectOptions, connections: u32) -> Self {
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
         let pool = pool.connect_with(options).await.expect("the new database can be reached");
         baeum_eventlog::migrate(&pool).await.expect("the migrations run");
         let clock = Arc::new(TestClock::default());

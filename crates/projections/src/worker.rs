@@ -103,7 +103,9 @@ impl Worker {
             let page = page(self.projection.as_ref(), self.position, stored);
             self.take_in(page).await?;
             self.settle().await?;
+            let lag = (*self.log.watch_head().borrow() - self.position).max(0);
             metrics::gauge!("baeum_projection_position", "projection" => name).set(approximate(self.position));
+            metrics::gauge!("baeum_projection_lag", "projection" => name).set(approximate(lag));
         }
     }
 
@@ -180,6 +182,6 @@ impl Worker {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
-fn approximate(position: i64) -> f64 {
-    position as f64
+fn approximate(count: i64) -> f64 {
+    count as f64
 }

@@ -1,11 +1,14 @@
+use baeum_domain::ids::LessonId;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
     identity::learners::{self, Learner},
+    learning::lessons,
     progress::progress::{self, LearnerProgress},
     registry, run,
-    testing::{LEARNER, PATIENCE, World, in_a_world},
+    testing::{LEARNER, PATIENCE, World, in_a_world, in_a_world_with},
     wait_for,
 };
 
@@ -92,29 +95,53 @@ async fn a_rebuild_needs_no_workers_and_clears_what_a_killed_one_left() {
 
 #[tokio::test]
 async fn workers_go_on_from_where_a_rebuild_has_put_their_cursor() {
-    in_a_world(async |world| {
-        world.live_a_day().await;
-        let stop = CancellationToken::new();
-        let workers = tokio::spawn(run(world.log.clone(), registry(&world.models), stop.clone()));
-        for round in 0..5 {
-            world.start_lesson(100 + round, "2026-03-05").await;
-            // Spawned, to show that callers can.
-            let (log, projection) = (world.log.clone(), find(world, "lessons"));
-            let rebuilt = tokio::spawn(async move { rebuild(&log, projection, |_, _| {}).await });
-            world.start_lesson(200 + round, "2026-03-05").await;
-            rebuilt.await.expect("no panic").expect("a rebuild");
-        }
-        let head = world.log.head().await.expect("a head");
-        wait_for(&world.pool, "lessons", head, PATIENCE).await.expect("the worker goes on");
-        let (log, projection) = (world.log.clone(), find(world, "lessons"));
-        let compared = tokio::spawn(async move { compare(&log, projection, |_, _| {}).await });
-        let comparison = compared.await.expect("no panic").expect("a comparison");
-        assert!(comparison.is_equal(), "{comparison:?}");
-        assert_eq!((comparison.position, comparison.tables[0].live), (head, 13));
-        stop.cancel();
-        workers.await.expect("the workers end in order");
+    in_a_world(rebuild_beside_workers).await;
+}
+
+#[tokio::test]
+async fn workers_rebuilds_and_queries_go_on_side_by_side_on_many_connections() {
+    in_a_world_with(8, async |world| {
+        let queries = CancellationToken::new();
+        let asking = tokio::spawn({
+            let (pool, stop) = (world.pool.clone(), queries.clone());
+            async move {
+                let mut asked = 0;
+                while !stop.is_cancelled() {
+                    lessons::find(&pool, LessonId(Uuid::from_u128(20))).await.expect("the lesson can be read");
+                    asked += 1;
+                    lessons::list(&pool, LEARNER, 50).await.expect("the list can be read");
+                }
+                asked
+            }
+        });
+        rebuild_beside_workers(world).await;
+        queries.cancel();
+        assert!(asking.await.expect("no query fails") > 0);
     })
     .await;
+}
+
+async fn rebuild_beside_workers(world: &World) {
+    world.live_a_day().await;
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn(run(world.log.clone(), registry(&world.models), stop.clone()));
+    for round in 0..5 {
+        world.start_lesson(100 + round, "2026-03-05").await;
+        // Spawned, to show that callers can.
+        let (log, projection) = (world.log.clone(), find(world, "lessons"));
+        let rebuilt = tokio::spawn(async move { rebuild(&log, projection, |_, _| {}).await });
+        world.start_lesson(200 + round, "2026-03-05").await;
+        rebuilt.await.expect("no panic").expect("a rebuild");
+    }
+    let head = world.log.head().await.expect("a head");
+    wait_for(&world.pool, "lessons", head, PATIENCE).await.expect("the worker goes on");
+    let (log, projection) = (world.log.clone(), find(world, "lessons"));
+    let compared = tokio::spawn(async move { compare(&log, projection, |_, _| {}).await });
+    let comparison = compared.await.expect("no panic").expect("a comparison");
+    assert!(comparison.is_equal(), "{comparison:?}");
+    assert_eq!((comparison.position, comparison.tables[0].live), (head, 13));
+    stop.cancel();
+    workers.await.expect("the workers end in order");
 }
 
 #[tokio::test]
