@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse as _,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
@@ -42,8 +45,11 @@ pub(crate) fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> R
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        wrong(error.inner(), &field)
+        // What is no JSON at all is told as such, even where its beginning has the wrong shape.
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(IgnoredAny) => wrong(error.inner(), &error.path().to_string()),
+            Err(malformed) => wrong(&malformed, "."),
+        }
     })?;
     json.end().map_err(|error| wrong(&error, "."))?;
     Ok(value)

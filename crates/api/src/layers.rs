@@ -87,6 +87,7 @@ pub(crate) async fn bound(request: Request, next: Next) -> Response {
 }
 
 /// What a panic is answered with. Its message is logged; the request is not.
+#[allow(clippy::needless_pass_by_value, reason = "the layer gives it away")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let said = panic.downcast_ref::<&str>().map(|it| (*it).to_owned());
     let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

@@ -5,7 +5,7 @@ use baeum_commands::EventFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{READERS, wire::Event};
+use super::{READERS, wire::LoggedEvent};
 use crate::{caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState};
 
 /// Which events.
@@ -31,7 +31,7 @@ pub(crate) struct EventsQuery {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventsAnswer {
     /// The events, in the order of their positions.
-    events: Vec<Event>,
+    events: Vec<LoggedEvent>,
     /// Go on with `after` = this, until it is `head`: a page may be short, or empty, before the end.
     next_after: i64,
     /// Position of the latest event of the log.

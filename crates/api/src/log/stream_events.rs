@@ -14,7 +14,7 @@ use futures::Stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{READERS, wire::Event};
+use super::{READERS, wire::LoggedEvent};
 use crate::{caller::SignedIn, docs::StreamProblems, min_position::Params, problem::Problem, state::ApiState};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -85,7 +85,7 @@ fn follow(
                     for event in events {
                         position = event.position;
                         if event.tenant == signed_in.caller.tenant
-                            && let Some(event) = told(event.into())
+                            && let Some(event) = told(&event.into())
                         {
                             yield Ok(event);
                         }
@@ -100,9 +100,9 @@ fn follow(
     }
 }
 
-fn told(event: Event) -> Option<sse::Event> {
+fn told(event: &LoggedEvent) -> Option<sse::Event> {
     // A name with a line break would be two fields; no event has one.
     let sound = !event.kind.contains(['\n', '\r']);
     let name = if sound { event.kind.as_str() } else { "unreadable" };
-    sse::Event::default().id(event.position.to_string()).event(name).json_data(&event).ok()
+    sse::Event::default().id(event.position.to_string()).event(name).json_data(event).ok()
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// An event as it stands in the log.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Event {
+pub(crate) struct LoggedEvent {
     /// Place in the log: dense, from 1, in commit order.
     pub(crate) position: i64,
     /// Its id, a UUIDv7.
@@ -40,7 +40,7 @@ pub(crate) struct Event {
     data: Value,
 }
 
-impl From<Recorded<Value>> for Event {
+impl From<Recorded<Value>> for LoggedEvent {
     fn from(event: Recorded<Value>) -> Self {
         let data = match event.payload {
             // Stored under its name.

@@ -21,7 +21,7 @@ pub(crate) struct ClipAnswer {
     /// The transcript, in order.
     segments: Vec<Segment>,
     /// What to say and write afterwards.
-    tasks: Vec<Task>,
+    tasks: Vec<ClipTask>,
 }
 
 /// A stretch of speech.
@@ -39,7 +39,7 @@ pub(crate) struct Segment {
 
 /// A speaking or writing task.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Task {
+pub(crate) struct ClipTask {
     task_id: String,
     kind: TaskKind,
     /// What to do.
@@ -67,7 +67,7 @@ pub(crate) async fn get_clip(
         text: it.text.clone(),
         gloss: it.gloss.clone(),
     });
-    let tasks = clip.tasks.iter().map(|it| Task {
+    let tasks = clip.tasks.iter().map(|it| ClipTask {
         task_id: it.id.to_string(),
         kind: it.kind.into(),
         prompt: it.prompt.clone(),

@@ -29,12 +29,12 @@ pub(crate) struct TitleAnswer {
     /// Length of an episode or of the film, in minutes.
     minutes: u16,
     /// Where to watch it.
-    providers: Vec<Provider>,
+    providers: Vec<TitleOffer>,
 }
 
 /// An offer in one country.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Provider {
+pub(crate) struct TitleOffer {
     /// In which country (ISO 3166-1 alpha-2).
     country: String,
     /// The service.
@@ -55,7 +55,7 @@ pub(crate) async fn get_title(
     Id(title_id): Id<TitleId>,
 ) -> Result<Json<TitleAnswer>, Problem> {
     let title = state.catalog().titles.get(&title_id).ok_or_else(|| Problem::plain("title-not-found"))?;
-    let providers = title.providers.iter().map(|it| Provider {
+    let providers = title.providers.iter().map(|it| TitleOffer {
         country: it.country.to_string(),
         provider: it.provider.clone(),
         offer: it.offer.into(),

@@ -1,0 +1,166 @@
+//! The log over HTTP.
+
+use std::time::Duration;
+
+use baeum_domain::identity::user::Role;
+use chrono::TimeDelta;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    client::Person,
+    world::{World, in_a_world},
+};
+
+/// Reads a stream until `enough` is in it, or it ends.
+async fn read(world: &World, person: &Person, path: &str, last: Option<&str>, enough: &str) -> String {
+    let mut ask = world.get(path).by(person);
+    if let Some(last) = last {
+        ask = ask.header("last-event-id", last);
+    }
+    let response = ask.open().await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body().into_data_stream();
+    let mut text = String::new();
+    let reading = async {
+        while let Some(Ok(bytes)) = body.next().await {
+            text.push_str(&String::from_utf8_lossy(&bytes));
+            if text.contains(enough) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), reading).await.expect("in time");
+    text
+}
+
+#[tokio::test]
+async fn the_log_is_read_page_by_page() {
+    in_a_world(async |world| {
+        let auditor = world.someone_with("aud", Role::Auditor).await;
+        let mina = world.someone("mina").await;
+        let correlation = Uuid::now_v7();
+        let started = world.post("/v1/assessments").by(&mina).header("x-request-id", correlation.to_string());
+        let started = started.send().await;
+        assert_eq!(started.header("x-request-id"), correlation.to_string());
+        let (mut after, mut events) = (0, vec![]);
+        loop {
+            let page = world.get(format!("/v1/events?after={after}&limit=2")).by(&auditor).send().await;
+            events.extend(page.body["events"].as_array().cloned().unwrap_or_default());
+            after = page.body["next_after"].as_i64().expect("a position");
+            if after == page.body["head"] {
+                break;
+            }
+        }
+        let positions: Vec<i64> = events.iter().filter_map(|it| it["position"].as_i64()).collect();
+        assert_eq!(positions, (1..=started.position()).collect::<Vec<_>>());
+        let last = events.last().expect("events");
+        assert_eq!((&last["type"], &last["aggregate_type"]), (&json!("ItemAdministered"), &json!("assessment")));
+        assert_eq!(last["correlation_id"], correlation.to_string());
+        assert_eq!((&last["actor"], &last["sequence"]), (&json!(mina.id.to_string()), &json!(2)));
+        assert_eq!(last["data"]["ordinal"], 1, "the body of the event, without its name: {last}");
+        let of_type = world.get("/v1/events?type=UserRegistered").by(&auditor).send().await;
+        assert_eq!(of_type.body["events"].as_array().map(Vec::len), Some(2));
+        let of_mina = world.get(format!("/v1/events?aggregate_id={}", mina.id)).by(&auditor).send().await;
+        assert_eq!(of_mina.body["events"].as_array().map(Vec::len), Some(1));
+        assert!(!of_mina.text.contains("mina@example.org"));
+        for wrong in ["limit=0", "limit=1001", "after=-1", "after=x", "type=a%00b", "typ=x"] {
+            let reply = world.get(format!("/v1/events?{wrong}")).by(&auditor).send().await;
+            assert_eq!(reply.problem(), (422, "invalid-query"), "{wrong}");
+        }
+        let beyond = world.get("/v1/events?after=9000000000").by(&auditor).send().await;
+        assert_eq!((beyond.status.as_u16(), &beyond.body["events"]), (200, &json!([])));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_resumes_after_the_last_event_and_goes_on_live() {
+    in_a_world(async |world| {
+        let auditor = world.someone_with("aud", Role::Auditor).await;
+        let mina = world.someone("mina").await;
+        let text = read(world, &auditor, "/v1/events/stream", None, "id: 3").await;
+        let first: Value = text
+            .lines()
+            .find_map(|line| line.strip_prefix("data: "))
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .expect("an event");
+        assert_eq!((&first["position"], &first["type"]), (&json!(1), &json!("UserRegistered")));
+        assert!(text.contains("event: RoleGranted"), "{text}");
+        let (text, _) = tokio::join!(
+            read(world, &auditor, "/v1/events/stream?after=1", Some("3"), "event: ItemAdministered"),
+            async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                world.post("/v1/assessments").by(&mina).send().await
+            }
+        );
+        let ids: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+        assert_eq!(ids, ["4", "5"]);
+        for wrong in ["x", "-1", ""] {
+            let reply = world.get("/v1/events/stream").by(&auditor).header("last-event-id", wrong).send().await;
+            assert_eq!(reply.problem(), (400, "invalid-header"), "{wrong}");
+        }
+        let learner = world.get("/v1/events/stream").by(&mina).send().await;
+        assert_eq!(learner.problem(), (403, "role-missing"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_the_server_drains_or_the_token_expires() {
+    in_a_world(async |world| {
+        let auditor = world.someone_with("aud", Role::Auditor).await;
+        let expire = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            world.clock.forward(TimeDelta::minutes(16));
+        };
+        let (text, ()) = tokio::join!(read(world, &auditor, "/v1/events/stream", None, "never"), expire);
+        assert!(text.contains("id: 2"));
+        let auditor = world.sign_in(auditor.id, &auditor.email).await;
+        let drain = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            world.stop.cancel();
+        };
+        tokio::join!(read(world, &auditor, "/v1/events/stream?after=2", None, "never"), drain);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_this_build_does_not_know_is_told() {
+    in_a_world(async |world| {
+        let auditor = world.someone_with("aud", Role::Auditor).await;
+        let mina = world.someone("mina").await;
+        sqlx::query(
+            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                 global_position, event_id, tenant, actor, correlation_id, causation_id, recorded_at)
+             SELECT 'user', $1, 2, 'UserCloned', '1', '{\"UserCloned\": {}}', '{}', position, $2, 'main', 'x', $2, $2,
+                    now() FROM head",
+        )
+        .bind(mina.id.to_string())
+        .bind(Uuid::now_v7())
+        .execute(&world.pool)
+        .await
+        .expect("a foreign event");
+        let change = json!({"daily_goal_minutes": 30});
+        let path = format!("/v1/learners/{}", mina.id);
+        let reply = world.ask(axum::http::Method::PATCH, path).by(&mina).json(&change).send().await;
+        assert_eq!(reply.problem(), (503, "log-unreadable"));
+        assert_eq!(reply.body["event_type"], "UserCloned");
+        assert_eq!(world.get("/v1/lessons").by(&mina).send().await.status, 200, "others go on");
+        let events = world.get("/v1/events?type=UserCloned").by(&auditor).send().await;
+        assert_eq!(events.body["events"].as_array().map(Vec::len), Some(1), "the auditor sees it as it stands");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let ready = world.get("/health/ready").send().await;
+        assert_eq!(ready.status, 503, "{ready:?}");
+        assert!(!ready.text.contains("UserCloned"));
+        let projections = world.get("/v1/projections").by(&auditor).send().await;
+        let learners = projections.body["projections"].as_array().into_iter().flatten();
+        let learners = learners.filter(|it| it["name"] == "learners").map(|it| it["state"].clone());
+        assert_eq!(learners.collect::<Vec<_>>(), [json!("failed")]);
+    })
+    .await;
+}

@@ -1,0 +1,270 @@
+//! Small models with plain answers, and a small catalogue.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use baeum_commands::Ports;
+use baeum_domain::{
+    Entropy,
+    assessment::{
+        calibration::{ItemBelief, ItemCalibrator},
+        testing::{Ability, AdaptiveTest, LevelReport, Response, Selection, Weakness},
+    },
+    catalog::Catalog,
+    emotion::affect::{AffectBelief, AffectModel, Signal},
+    learning::{
+        evaluation::{Answer, ErrorCategory, ErrorSpan, Evaluator, EvaluatorError, Verdict},
+        planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput},
+    },
+    level::{Cefr, Skill},
+    recommendation::recommending::{Ranking, Reason, RecommendationInput, Recommender, ScoredClip, ScoredTitle},
+};
+use baeum_projections::Models;
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+const CATALOG: &str = r#"
+[[item]]
+id = "item-1"
+level = "A2"
+skill = "reading"
+focus = "past_simple"
+passage = "Mina went home."
+question = "Where did Mina go?"
+choices = ["Home", "Out", "Away"]
+answer = 0
+discrimination = 1.1
+difficulty = -1.0
+[[item]]
+id = "item-2"
+level = "B1"
+skill = "listening"
+focus = "detail"
+question = "Who called?"
+choices = ["Jun", "Mina"]
+answer = 1
+discrimination = 1.2
+difficulty = 0.0
+[[item]]
+id = "item-3"
+level = "B1"
+skill = "writing"
+focus = "articles"
+question = "Choose: I saw ___ owl."
+choices = ["a", "an"]
+answer = 1
+discrimination = 1.3
+difficulty = 0.2
+[[clip]]
+id = "market"
+title = "At the Market"
+level = "B1"
+topics = ["food", "travel"]
+skills = ["listening"]
+focus = ["articles"]
+duration_ms = 90000
+synopsis = "Two friends buy pears."
+segments = [
+  { start_ms = 0, end_ms = 4000, text = "How much are these?", gloss = "이거 얼마예요?" },
+  { start_ms = 4000, end_ms = 9000, text = "Two for a dollar.", gloss = "두 개에 1달러예요." },
+]
+tasks = [
+  { id = "market-w1", kind = "writing", prompt = "Write what you would buy.", focus = "articles", min_words = 3, sample = "I would buy a pear." },
+  { id = "market-s1", kind = "speaking", prompt = "Ask for the price.", focus = "articles", min_words = 3, sample = "How much is a pear?" },
+]
+[[title]]
+id = "pear-street"
+title = "Pear Street"
+title_ko = "배 거리"
+kind = "drama"
+year = 2021
+language = "en"
+level = "B1"
+topics = ["food"]
+skills = ["listening"]
+focus = ["articles"]
+minutes = 30
+synopsis = "A street full of pears."
+providers = [
+  { country = "KR", provider = "Haneul+", offer = "subscription", url = "https://haneul.example/pear-street" },
+  { country = "US", provider = "Popcorn Lane", offer = "rent", url = "https://popcorn.example/pear-street" },
+]
+"#;
+
+/// When set, evaluations wait for permits of [`Slow::go`].
+pub(crate) struct Slow {
+    pub(crate) on: AtomicBool,
+    pub(crate) go: Semaphore,
+}
+
+pub(crate) struct TestModels {
+    pub(crate) slow: Slow,
+    catalog: Arc<Catalog>,
+}
+
+impl TestModels {
+    pub(crate) fn new() -> Arc<Self> {
+        let catalog = Catalog::parse([("test.toml", CATALOG)]).expect("the catalogue is sound");
+        let slow = Slow { on: AtomicBool::new(false), go: Semaphore::new(0) };
+        Arc::new(Self { slow, catalog: Arc::new(catalog) })
+    }
+
+    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
+        Ports {
+            catalog: self.catalog.clone(),
+            evaluator: self.clone(),
+            test: self.clone(),
+            planner: self.clone(),
+            recommender: self.clone(),
+            entropy: Arc::new(TestEntropy),
+        }
+    }
+
+    pub(crate) fn models(self: &Arc<Self>) -> Models {
+        Models { affect: self.clone(), calibrator: self.clone(), catalog: self.catalog.clone() }
+    }
+}
+
+struct TestEntropy;
+
+impl Entropy for TestEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let random = Uuid::now_v7().as_u64_pair().1.to_le_bytes();
+            chunk.copy_from_slice(&random[..chunk.len()]);
+        }
+    }
+}
+
+impl Evaluator for TestModels {
+    fn evaluate(&self, answer: &Answer<'_>) -> Result<Verdict, EvaluatorError> {
+        while self.slow.on.load(Ordering::SeqCst) {
+            if let Ok(permit) = self.slow.go.try_acquire() {
+                permit.forget();
+                break;
+            }
+            std::thread::yield_now();
+        }
+        if answer.text.contains("panic") {
+            return Err(EvaluatorError::Failed { model_id: "test".into(), reason: "secret inner reason".into() });
+        }
+        let wrong = ErrorSpan {
+            start: 0,
+            end: 1,
+            category: ErrorCategory::Article,
+            confidence: 0.8,
+            suggestion: Some("an".into()),
+        };
+        Ok(Verdict {
+            score: 0.75,
+            spans: vec![wrong],
+            model_id: "test".into(),
+            weights_hash: "00".into(),
+            latency_us: 1,
+        })
+    }
+
+    fn model_id(&self) -> &str {
+        "test"
+    }
+
+    fn weights_hash(&self) -> &str {
+        "00"
+    }
+}
+
+impl AdaptiveTest for TestModels {
+    fn ability(&self, responses: &[Response]) -> Ability {
+        let right = responses.iter().filter(|it| it.correct).count();
+        let (right, all) = (f64::from(u32::try_from(right).unwrap_or(0)), f64::from(self.count(responses)));
+        Ability { theta: right - all / 2.0, standard_error: 1.0 / (all + 1.0) }
+    }
+
+    fn next(&self, responses: &[Response], _seed: u64) -> Option<Selection> {
+        let item = self.catalog.items.values().nth(responses.len())?;
+        Some(Selection { item: item.id.clone(), skill: item.skill, theta: 0.0, information: 0.25 })
+    }
+
+    fn report(&self, responses: &[Response]) -> LevelReport {
+        let focus = "articles".parse().expect("sound");
+        let weaknesses = vec![Weakness { skill: Skill::Writing, focus }];
+        LevelReport { ability: self.ability(responses), band: Cefr::B1, skills: vec![], weaknesses }
+    }
+}
+
+impl TestModels {
+    #[allow(clippy::unused_self, reason = "reads well")]
+    fn count(&self, responses: &[Response]) -> u32 {
+        u32::try_from(responses.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl LessonPlanner for TestModels {
+    fn plan(&self, input: &PlanningInput) -> Option<LessonPlan> {
+        let clip = self.catalog.clips.values().next()?;
+        let task = |task: &baeum_domain::media::clip::Task| PlannedTask {
+            task_id: task.id.clone(),
+            clip_id: clip.id.clone(),
+            kind: task.kind,
+            focus: task.focus.clone(),
+            min_words: task.min_words,
+        };
+        let segments = u32::try_from(clip.segments.len()).ok()?;
+        Some(LessonPlan {
+            level: input.level,
+            clips: vec![PlannedClip { clip_id: clip.id.clone(), duration_ms: clip.duration_ms, segments }],
+            tasks: clip.tasks.iter().map(task).collect(),
+            required_attempts: 1,
+        })
+    }
+}
+
+impl Recommender for TestModels {
+    fn recommend(&self, input: &RecommendationInput) -> Ranking {
+        let reasons = vec![Reason::Level(input.level)];
+        let title = |id: &baeum_domain::ids::TitleId| ScoredTitle {
+            title_id: id.clone(),
+            score: 0.9,
+            reasons: reasons.clone(),
+        };
+        let clip =
+            |id: &baeum_domain::ids::ClipId| ScoredClip { clip_id: id.clone(), score: 0.8, reasons: reasons.clone() };
+        Ranking {
+            titles: self.catalog.titles.keys().map(title).collect(),
+            clips: self.catalog.clips.keys().map(clip).collect(),
+        }
+    }
+
+    fn model_id(&self) -> &str {
+        "test-recommender"
+    }
+}
+
+impl AffectModel for TestModels {
+    fn observe(&self, _before: Option<&AffectBelief>, _signal: &Signal, at: DateTime<Utc>) -> AffectBelief {
+        AffectBelief { probabilities: [0.1, 0.6, 0.2, 0.1], at }
+    }
+
+    fn model_id(&self) -> &str {
+        "test-affect"
+    }
+}
+
+impl ItemCalibrator for TestModels {
+    fn prior(&self, discrimination: f64, difficulty: f64) -> ItemBelief {
+        ItemBelief {
+            log_discrimination: discrimination.ln(),
+            difficulty,
+            var_log_discrimination: 0.1,
+            var_difficulty: 0.5,
+            covariance: 0.0,
+        }
+    }
+
+    fn update(&self, belief: ItemBelief, _ability: Ability, _correct: bool) -> ItemBelief {
+        ItemBelief { var_difficulty: belief.var_difficulty * 0.9, ..belief }
+    }
+}

@@ -1,0 +1,51 @@
+//! Health and metrics.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use crate::world::in_a_world;
+
+#[tokio::test]
+async fn a_process_is_ready_while_database_broker_and_read_models_are() {
+    in_a_world(async |world| {
+        assert_eq!(world.get("/health/live").send().await.body, json!({"status": "ok"}));
+        let ready = world.get("/health/ready").send().await;
+        assert_eq!((ready.status.as_u16(), &ready.body["mode"]), (200, &json!("production")));
+        world.broker.store(false, Ordering::SeqCst);
+        let ready = world.get("/health/ready").send().await;
+        assert_eq!(ready.status, 503);
+        assert!(ready.text.contains(r#"{"name":"broker","ok":false"#), "{ready:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_their_route() {
+    in_a_world(async |world| {
+        let mina = world.someone("mina").await;
+        world.get(format!("/v1/learners/{}", mina.id)).by(&mina).send().await;
+        world.get("/etc/passwd").send().await;
+        let reply = world.get("/metrics").send().await;
+        assert!(reply.header("content-type").starts_with("text/plain; version=0.0.4"));
+        let counted = |labels: &str| {
+            reply.text.lines().any(|line| line.starts_with("baeum_http_requests_total") && line.contains(labels))
+        };
+        assert!(counted(r#"method="GET",path="/v1/learners/{id}",status="200""#), "{}", reply.text);
+        assert!(counted(r#"path="(none)",status="404""#));
+        assert!(reply.text.contains("baeum_http_request_seconds"));
+        assert!(reply.text.contains(r#"baeum_projection_lag{projection="learners"}"#));
+        assert!(!reply.text.contains(&mina.id.to_string()) && !reply.text.contains("passwd"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_kind_of_problem_has_a_page() {
+    in_a_world(async |world| {
+        let page = world.get("/problems/lesson-ended").send().await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains("The lesson has ended") && page.text.contains("409"), "{page:?}");
+    })
+    .await;
+}
