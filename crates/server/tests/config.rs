@@ -144,7 +144,7 @@ fn a_data_folder_is_for_one_process_and_is_free_again_after_it() {
     let lock = folder.path().join(".baeum/lock");
     let began = Instant::now();
     while fs::read_to_string(&lock).map_or(true, |text| text.trim().is_empty()) {
-        assert!(began.elapsed() < Duration::from_secs(60), "the first process locks its folder");
+        assert!(began.elapsed() < Duration::from_mins(1), "the first process locks its folder");
         std::thread::sleep(Duration::from_millis(20));
     }
     let second = baeum(&folder, &serve).output().expect("the binary runs");
