@@ -104,6 +104,7 @@ pub(crate) struct Config {
     /// Where to serve HTTP.
     pub(crate) listen: SocketAddr,
     /// Folder of the embedded database.
+    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database has one"))]
     pub(crate) data: PathBuf,
     /// The real Postgres, where there is one.
     pub(crate) database: Option<PgConnectOptions>,
