@@ -4,7 +4,6 @@ use std::{
     fs,
     net::TcpListener,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -142,10 +141,10 @@ fn a_data_folder_is_for_one_process_and_is_free_again_after_it() {
     let serve = ["serve", "--listen", FREE_PORT];
     let mut first = baeum(&folder, &serve).stderr(Stdio::null()).spawn().expect("the binary runs");
     let lock = folder.path().join(".baeum/lock");
-    let began = Instant::now();
+    let began = std::time::Instant::now();
     while fs::read_to_string(&lock).map_or(true, |text| text.trim().is_empty()) {
-        assert!(began.elapsed() < Duration::from_mins(1), "the first process locks its folder");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(began.elapsed() < std::time::Duration::from_mins(1), "the first process locks its folder");
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let second = baeum(&folder, &serve).output().expect("the binary runs");
     let expected = format!(
