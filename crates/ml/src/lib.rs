@@ -1,1 +1,3 @@
-//! x
+//! Models that implement the ports of the domain: small, deterministic, on the CPU.
+
+pub mod learning;

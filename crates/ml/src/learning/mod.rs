@@ -1,0 +1,3 @@
+//! Models of the learning context.
+
+pub mod error_detector;
