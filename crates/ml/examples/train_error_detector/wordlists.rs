@@ -1,0 +1,97 @@
+//! Words that learners take for each other.
+
+use crate::rng::Rng;
+
+/// Prepositions that are swapped, left out and added.
+pub(crate) const PREPOSITIONS: [&str; 18] = [
+    "in", "on", "at", "to", "for", "of", "with", "from", "by", "about", "into", "during", "since", "until", "between",
+    "among", "through", "over",
+];
+
+/// A preposition that learners write for this one.
+pub(crate) fn preposition_instead(word: &str, rng: &mut Rng) -> &'static str {
+    let near: &[&str] = match word {
+        "in" => &["on", "at", "at", "on", "of", "to"],
+        "on" => &["in", "at", "in", "at", "of"],
+        "at" => &["in", "on", "in", "on", "to"],
+        "to" => &["at", "for", "in", "of", "with"],
+        "for" => &["to", "of", "since", "during", "from"],
+        "of" => &["from", "for", "in", "by", "on"],
+        "with" => &["to", "by", "for", "of"],
+        "from" => &["of", "since", "by", "to"],
+        "by" => &["with", "from", "for", "in"],
+        "about" => &["of", "for", "on", "to"],
+        "since" => &["for", "from", "during"],
+        "during" => &["for", "since", "while"],
+        "until" => &["by", "to", "since"],
+        "between" | "among" => &["from", "in", "of"],
+        _ => &["in", "on", "at", "to", "for", "of"],
+    };
+    rng.pick(near).copied().unwrap_or("of")
+}
+
+/// Sets of words that are confused, each within its set.
+pub(crate) const CONFUSED: [&str; 62] = [
+    "their there they",
+    "your you",
+    "its it",
+    "then than",
+    "to too",
+    "two too",
+    "affect effect",
+    "lose loose",
+    "quite quiet",
+    "advice advise",
+    "make do",
+    "making doing",
+    "made did",
+    "say tell speak",
+    "said told",
+    "hear listen",
+    "look see watch",
+    "borrow lend",
+    "learn teach",
+    "bring take",
+    "fewer less",
+    "few little",
+    "who which",
+    "fun funny",
+    "good well",
+    "other another",
+    "other others",
+    "whose who",
+    "where were",
+    "were where",
+    "weather whether",
+    "accept except",
+    "hard hardly",
+    "late lately",
+    "high tall",
+    "job work",
+    "jobs works",
+    "travel trip",
+    "trip travel",
+    "remember remind",
+    "raise rise",
+    "find found",
+    "know now",
+    "no not",
+    "of off",
+    "passed past",
+    "piece peace",
+    "principal principle",
+    "so such",
+    "very much",
+    "too very",
+    "during while",
+    "because although",
+    "big much",
+    "price prize",
+    "house home",
+    "win earn",
+    "wait hope",
+    "like as",
+    "beside besides",
+    "live life",
+    "feel fell",
+];
