@@ -1,1 +1,19 @@
-//! x
+//! What can be done with Baeum, one use a file, where something must precede the decision of an aggregate:
+//! authorisation, evaluation, uniqueness, idempotency.
+
+pub mod assessment;
+mod caller;
+mod commands;
+pub mod dispatch;
+pub mod identity;
+pub mod learning;
+pub mod progress;
+pub mod recommendation;
+pub mod refusal;
+pub mod vault;
+
+pub use baeum_eventlog::{EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
+pub use caller::{Caller, IdempotencyKey, Request};
+pub use commands::{Commands, Ports};
+pub use refusal::{Refusal, RefusalKind};
+pub use sqlx::Error as DatabaseError;

@@ -121,15 +121,14 @@ impl Reader<'_> {
         id: impl Fn(&V) -> K,
         check: impl FnOnce(&V) -> Result<(), String>,
     ) {
-        let span = record.span();
-        let at = span.start;
+        let at = record.span().start;
         let named = record.get_ref().get("id").and_then(toml::Value::as_str).unwrap_or("(no id)").to_owned();
         let value: V = match record.into_inner().try_into() {
             Ok(value) => value,
             Err(error) => {
                 // The table has lost its places; the line of the key that the message names is looked up in the text.
                 let message = error.message().to_owned();
-                let at = self.line_of_key(span, &message).unwrap_or(at);
+                let at = self.line_of_key(at, &message).unwrap_or(at);
                 return self.report(at, &format!("'{named}': {message}"));
             }
         };
@@ -144,10 +143,9 @@ impl Reader<'_> {
         }
     }
 
-    fn line_of_key(&self, record: std::ops::Range<usize>, message: &str) -> Option<usize> {
+    fn line_of_key(&self, record: usize, message: &str) -> Option<usize> {
         let quoted = message.split('`').nth(1)?;
-        let start = record.start;
-        self.text.get(record)?.find(quoted).map(|offset| start + offset)
+        self.text.get(record..)?.find(quoted).map(|offset| record + offset)
     }
 
     fn report(&mut self, at: usize, problem: &str) {
@@ -242,7 +240,7 @@ difficulty = -2.0
         );
         assert_eq!(
             errors(&format!("{ITEM}{ITEM}")),
-            ["items/a1.toml:12: id 'a1-reading-01' is used twice: give each entry its own"]
+            ["items/a1.toml:13: id 'a1-reading-01' is used twice: give each entry its own"]
         );
     }
 

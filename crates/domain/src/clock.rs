@@ -11,3 +11,9 @@ pub trait Clock: Send + Sync + 'static {
     /// A fresh UUID of version 7, so that ids sort by the time of their making.
     fn new_id(&self) -> Uuid;
 }
+
+/// A source of unpredictable bytes, for keys, nonces and salts. Only `server` makes a real one.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills `bytes` with unpredictable values.
+    fn fill(&self, bytes: &mut [u8]);
+}

@@ -23,7 +23,7 @@ pub mod spec;
 pub mod text;
 
 pub use any::AnyEvent;
-pub use clock::Clock;
+pub use clock::{Clock, Entropy};
 pub use decider::{Decider, DomainEvent};
 pub use recorded::Recorded;
 pub use sealed::Sealed;

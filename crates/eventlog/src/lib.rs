@@ -1,1 +1,42 @@
-//! x
+//! The event log of Baeum on Postgres, and its fan-out.
+//!
+//! This is the only crate that knows cqrs-es, the `events` table and NATS. [`EventLog`] appends and reads; a
+//! [`Feed`] follows the log in either mode; the [`relay`] carries it to JetStream.
+
+mod appender;
+pub mod cqrs;
+mod decode;
+mod error;
+mod execute;
+mod feed;
+mod in_flight;
+pub mod lease;
+mod load;
+mod log;
+pub mod nats;
+mod read;
+mod receipt;
+pub mod relay;
+
+pub use appender::NewEvent;
+pub use decode::decode;
+pub use error::{ExecuteError, LogError};
+pub use execute::{CommandContext, Outcome};
+pub use feed::Feed;
+pub use load::Loaded;
+pub use log::{EventLog, Options};
+pub use read::EventFilter;
+
+/// The stored JSON form of an event: one key, the event's name, over its body.
+pub use serde_json::Value as StoredPayload;
+
+/// All DDL of the workspace, in one order.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// Brings the database to the schema of this build.
+///
+/// # Errors
+/// When the database cannot be reached, or was migrated by another build in a way that this one does not know.
+pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATIONS.run(pool).await
+}

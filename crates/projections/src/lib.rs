@@ -1,1 +1,29 @@
-//! x
+//! Read models of the log.
+//!
+//! A projection is one file under its context: the row, the SQL that applies an event, the query, and the tests. The
+//! [`worker`] keeps every projection of the [`registry()`] in step with the log; [`rebuild`] derives one again and
+//! compares; [`wait_for`] lets a query read what a command has just written.
+
+pub mod assessment;
+mod cursor;
+pub mod emotion;
+pub mod identity;
+pub mod learning;
+pub mod progress;
+pub mod projection;
+pub mod rebuild;
+pub mod recommendation;
+mod registry;
+mod row;
+mod status;
+#[cfg(test)]
+mod testing;
+mod wait;
+pub mod worker;
+
+pub use futures::future::BoxFuture;
+pub use projection::{Models, Projection, ProjectionError};
+pub use registry::registry;
+pub use status::{ProjectionState, ProjectionStatus, status};
+pub use wait::{Behind, wait_for};
+pub use worker::run;

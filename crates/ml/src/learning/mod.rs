@@ -1,3 +1,4 @@
-//! Models of the learning context.
+//! Learning: lesson planning, and finding mistakes in what a learner wrote.
 
 pub mod error_detector;
+pub mod planner;

@@ -1,0 +1,50 @@
+//! `GET /v1/assessments/{id}`: a level test with the item that waits.
+
+use axum::{extract::State, response::Response};
+use baeum_domain::ids::AssessmentId;
+use baeum_projections::assessment::assessments::{self, AssessmentState as Stored};
+
+use super::wire::{Ability, AssessmentAnswer, AssessmentState, Item};
+use crate::{
+    caller::SignedIn,
+    conditional::versioned,
+    docs::QueryProblems,
+    id::Id,
+    min_position::{MinPosition, Params},
+    problem::Problem,
+    state::ApiState,
+};
+
+/// A level test as it stands.
+#[utoipa::path(
+    get, path = "/v1/assessments/{id}", tag = "assessment", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path), MinPosition),
+    responses(
+        (status = 200, description = "The test", body = AssessmentAnswer, headers(("ETag" = String))),
+        QueryProblems,
+    )
+)]
+pub(crate) async fn get_assessment(
+    State(state): State<ApiState>,
+    signed_in: SignedIn,
+    Id(assessment_id): Id<AssessmentId>,
+    Params(min_position): Params<MinPosition>,
+) -> Result<Response, Problem> {
+    min_position.wait(&state, &signed_in, "assessments").await?;
+    let row = assessments::find(state.log().pool(), assessment_id).await?;
+    let row = row.ok_or_else(|| Problem::plain("assessment-not-found"))?;
+    signed_in.may_read(row.learner_id)?;
+    let answer = AssessmentAnswer {
+        assessment_id: row.assessment_id.0,
+        state: match row.state {
+            Stored::InProgress => AssessmentState::InProgress,
+            Stored::Assessed => AssessmentState::Assessed,
+            Stored::Abandoned => AssessmentState::Abandoned,
+        },
+        answered: row.answered,
+        ability: row.theta.zip(row.standard_error).map(|(theta, error)| Ability::new(theta, error)),
+        next_item: row.current_item.and_then(|id| Item::of(state.catalog(), &id)),
+        report: row.report.map(Into::into),
+    };
+    Ok(versioned(row.version, answer))
+}

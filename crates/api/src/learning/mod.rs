@@ -1,0 +1,24 @@
+//! Lessons.
+
+mod abandon;
+mod complete;
+mod consume_clip;
+mod get_lesson;
+mod list_lessons;
+mod start_lesson;
+mod submit_attempt;
+pub(crate) mod wire;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::state::ApiState;
+
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(start_lesson::start_lesson, list_lessons::list_lessons))
+        .routes(routes!(get_lesson::get_lesson))
+        .routes(routes!(consume_clip::consume_clip))
+        .routes(routes!(submit_attempt::submit_attempt))
+        .routes(routes!(complete::complete_lesson))
+        .routes(routes!(abandon::abandon_lesson))
+}

@@ -1,0 +1,11 @@
+//! What to watch next.
+
+mod get_recommendations;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::state::ApiState;
+
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(get_recommendations::get_recommendations))
+}

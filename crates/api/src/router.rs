@@ -1,0 +1,44 @@
+//! All routes, and what every request goes through.
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    assessment, docs::Frame, emotion, identity, json, layers, learning, log, media, ops, progress, recommendation,
+    state::ApiState,
+};
+
+fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(identity::routes())
+        .merge(assessment::routes())
+        .merge(learning::routes())
+        .merge(media::routes())
+        .merge(progress::routes())
+        .merge(emotion::routes())
+        .merge(recommendation::routes())
+        .merge(log::routes())
+        .merge(ops::routes())
+}
+
+/// The OpenAPI document: it lists every route of [`router`], from the same source.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// The whole API.
+pub fn router(state: ApiState) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes
+        .route("/docs/", routing::get(ops::docs_index))
+        .route("/docs/{*file}", routing::get(ops::docs_file))
+        .fallback(layers::no_such_route)
+        .method_not_allowed_fallback(layers::method_not_allowed)
+        .layer(DefaultBodyLimit::max(json::LIMIT))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn(layers::bound))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
+        .with_state(state)
+}

@@ -1,0 +1,10 @@
+//! The level test: starting, answering and leaving it.
+
+pub mod abandon;
+mod error;
+pub mod respond;
+pub mod start;
+mod status;
+
+pub use error::Error;
+pub use status::Status;

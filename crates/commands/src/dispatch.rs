@@ -1,0 +1,98 @@
+//! Commands that processes send: data, so that a process can keep them until they are done.
+
+use baeum_domain::{
+    ids::{LessonId, UserId},
+    learning::curriculum::{self, Curriculum},
+    progress::progress,
+};
+use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
+use serde::{Deserialize, Serialize};
+
+use crate::{Commands, Refusal, RefusalKind};
+
+/// A command of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ProcessCommand {
+    /// To a curriculum.
+    Curriculum(curriculum::Command),
+    /// To a learner's progress.
+    Progress(progress::Command),
+    /// Recommend after a lesson.
+    GenerateRecommendation {
+        /// To whom.
+        learner_id: UserId,
+        /// After which lesson.
+        lesson_id: LessonId,
+    },
+    /// Suggest where to watch what was recommended after a lesson.
+    SuggestWatchOptions {
+        /// To whom.
+        learner_id: UserId,
+        /// After which lesson.
+        lesson_id: LessonId,
+    },
+}
+
+/// Why a command of a process was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// A rule refuses it, now and later.
+    #[error("refused ({code}): {reason}")]
+    Refused {
+        /// The refusal's stable name.
+        code: &'static str,
+        /// Its text.
+        reason: String,
+    },
+    /// It may go through later.
+    #[error("not done yet: {0}")]
+    Transient(String),
+}
+
+impl Commands {
+    /// Does a command of a process. With a fingerprint in `context`, it takes effect once however often it is sent.
+    ///
+    /// # Errors
+    /// Whether it may be tried again, and why it was not done.
+    pub async fn dispatch(&self, context: &CommandContext, command: ProcessCommand) -> Result<(), DispatchError> {
+        match command {
+            ProcessCommand::Curriculum(command) => {
+                let (curriculum::Command::Assign { learner_id, .. }
+                | curriculum::Command::NoteLesson { learner_id, .. }) = &command;
+                let done = self
+                    .log
+                    .execute::<Curriculum, _, curriculum::Error, _>(
+                        context,
+                        &learner_id.to_string(),
+                        |_: Loaded<Curriculum>| std::future::ready(Ok(command.clone())),
+                        |_, _| (),
+                    )
+                    .await;
+                done.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::Progress(command) => {
+                self.observe_progress(context, command).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::GenerateRecommendation { learner_id, lesson_id } => {
+                self.generate_recommendation(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
+                self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
+            }
+        }
+    }
+}
+
+fn classify<E: Refusal>(error: ExecuteError<E>) -> DispatchError {
+    match error {
+        ExecuteError::Refused(refusal) if refusal.kind() != RefusalKind::Unavailable => {
+            DispatchError::Refused { code: refusal.code(), reason: refusal.to_string() }
+        }
+        ExecuteError::KeyReused => DispatchError::Refused { code: "key-reused", reason: error.to_string() },
+        ExecuteError::Log(LogError::Unreadable { .. }) => {
+            // A newer build will read it.
+            DispatchError::Transient(error.to_string())
+        }
+        other => DispatchError::Transient(other.to_string()),
+    }
+}

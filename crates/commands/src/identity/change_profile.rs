@@ -1,0 +1,95 @@
+//! Changing one's profile: name, preferences, goal and consent.
+
+use std::collections::BTreeSet;
+
+use baeum_domain::{
+    identity::{
+        locale::{Country, Language, TimeZone},
+        user::{self, Preferences, Profile, Role, User},
+    },
+    ids::{Topic, UserId},
+    text,
+};
+use baeum_eventlog::{ExecuteError, Loaded, Outcome};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, credentials};
+use crate::{Commands, Request};
+
+/// What is to change; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProfileChange {
+    /// What the user wants to be called.
+    pub display_name: Option<String>,
+    /// Language of explanations.
+    pub native_language: Option<Language>,
+    /// Language that is learned.
+    pub target_language: Option<Language>,
+    /// Where titles must be available.
+    pub country: Option<Country>,
+    /// Decides which day an activity counts for.
+    pub time_zone: Option<TimeZone>,
+    /// Topics to learn with.
+    pub interests: Option<BTreeSet<Topic>>,
+    /// Minutes of learning a day.
+    pub daily_minutes: Option<u16>,
+    /// `Some(Some(policy))` gives the emotion-care consent, `Some(None)` withdraws it.
+    pub emotion_care_policy: Option<Option<String>>,
+}
+
+/// The answer to a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The profile as it now is.
+    pub profile: Option<Profile>,
+}
+
+impl Commands {
+    /// Changes the profile of `user_id`, who must be the caller, unless the caller is an administrator.
+    ///
+    /// # Errors
+    /// Wrong input, someone else's profile, an unknown user, or a failing store.
+    pub async fn change_profile(
+        &self,
+        request: &Request,
+        user_id: UserId,
+        change: ProfileChange,
+    ) -> Result<Outcome<Changed>, ExecuteError<Error>> {
+        if request.caller.user_id != user_id && !request.caller.has_any(&[Role::Admin]) {
+            return Err(ExecuteError::Refused(Error::NotYours(user_id)));
+        }
+        let change = &change;
+        self.log
+            .execute::<User, _, Error, _>(
+                &request.context(self.clock()),
+                &user_id.to_string(),
+                |loaded: Loaded<User>| self.prepare_change(loaded.state, change),
+                |user, _| Changed { profile: user.profile.clone() },
+            )
+            .await
+    }
+
+    async fn prepare_change(&self, user: User, change: &ProfileChange) -> Result<user::Command, Error> {
+        let profile = user.profile.ok_or(user::Error::NotRegistered)?;
+        let known = profile.preferences;
+        let preferences = Preferences {
+            native_language: change.native_language.clone().unwrap_or(known.native_language),
+            target_language: change.target_language.clone().unwrap_or(known.target_language),
+            country: change.country.clone().unwrap_or(known.country),
+            time_zone: change.time_zone.clone().unwrap_or(known.time_zone),
+            interests: change.interests.clone().unwrap_or(known.interests),
+        };
+        if change.interests.is_some() {
+            self.check_interests(&preferences)?;
+        }
+        if let Some(display_name) = &change.display_name {
+            let display_name = text::check(display_name, 80).map_err(Error::DisplayName)?;
+            credentials::rename(self.log.pool(), profile.user_id.0, display_name).await?;
+        }
+        Ok(user::Command::Change {
+            preferences: Some(preferences),
+            daily_minutes: change.daily_minutes,
+            emotion_care_policy: change.emotion_care_policy.clone(),
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! Registering: the address is reserved in the credential store, then the user is born in the log.
+
+use std::collections::BTreeSet;
+
+use baeum_domain::{
+    identity::user::{self, Preferences, Role, User},
+    ids::{UserId, derive_id},
+    text,
+};
+use baeum_eventlog::{ExecuteError, Loaded, Outcome};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error,
+    credentials::{self, Credentials},
+    password,
+};
+use crate::{Commands, Request};
+
+/// What someone gives to register.
+#[derive(Clone)]
+pub struct Registration {
+    /// Their address, by which they sign in.
+    pub email: String,
+    /// 10 to 128 characters.
+    pub password: String,
+    /// What they want to be called, 1 to 80 characters.
+    pub display_name: String,
+    /// How they want to learn.
+    pub preferences: Preferences,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
+}
+
+/// The answer to a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The new user.
+    pub user_id: UserId,
+}
+
+impl Commands {
+    /// Registers a user. The caller of `request` is nobody yet; only tenant and key matter.
+    ///
+    /// # Errors
+    /// Wrong input, an address that is taken, or a failing store.
+    pub async fn register(
+        &self,
+        request: &Request,
+        registration: Registration,
+    ) -> Result<Outcome<Registered>, ExecuteError<Error>> {
+        let mut context = request.context(self.clock());
+        let user_id = UserId(derive_id(&["user", &context.command_id.to_string()]));
+        context.actor = user_id.to_string();
+        self.log
+            .execute::<User, _, Error, _>(
+                &context,
+                &user_id.to_string(),
+                |_: Loaded<User>| self.reserve(&request.caller.tenant, user_id, &registration),
+                |_, _| Registered { user_id },
+            )
+            .await
+    }
+
+    async fn reserve(
+        &self,
+        tenant: &str,
+        user_id: UserId,
+        registration: &Registration,
+    ) -> Result<user::Command, Error> {
+        let email = check_email(&registration.email)?;
+        password::check(&registration.password)?;
+        let display_name = text::check(&registration.display_name, 80).map_err(Error::DisplayName)?;
+        self.check_interests(&registration.preferences)?;
+        let mut salt = [0; 16];
+        self.ports.entropy.fill(&mut salt);
+        let new = Credentials {
+            user_id: user_id.0,
+            email: email.to_owned(),
+            display_name: display_name.to_owned(),
+            password_hash: password::hash(registration.password.clone(), salt).await?,
+            reserved_at: self.clock().now(),
+        };
+        let pool = self.log.pool();
+        while !credentials::reserve(pool, tenant, &new).await? {
+            let Some(holder) = credentials::find_by_email(pool, tenant, email).await? else { continue };
+            if holder.user_id == new.user_id {
+                break;
+            }
+            // A reservation is abandoned when its process died before the user was born.
+            let born = self.log.load::<User>(tenant, &holder.user_id.to_string()).await;
+            let unborn = born.is_ok_and(|loaded| loaded.state.profile.is_none());
+            if !unborn || new.reserved_at - holder.reserved_at < TimeDelta::minutes(1) {
+                return Err(Error::EmailTaken);
+            }
+            credentials::release(pool, &holder).await?;
+        }
+        Ok(user::Command::Register {
+            user_id,
+            roles: registration.roles.clone(),
+            preferences: registration.preferences.clone(),
+        })
+    }
+
+    pub(super) fn check_interests(&self, preferences: &Preferences) -> Result<(), Error> {
+        let known = self.catalog().topics();
+        match preferences.interests.iter().find(|topic| !known.contains(topic)) {
+            None => Ok(()),
+            Some(given) => Err(Error::UnknownInterest {
+                given: given.to_string(),
+                known: known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+}
+
+fn check_email(email: &str) -> Result<&str, Error> {
+    let email = email.trim();
+    let sound = email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+        && email.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && host.len() >= 3 && host.contains('.') && !host.contains('@') && !host.ends_with('.')
+        });
+    if sound { Ok(email) } else { Err(Error::NotAnEmail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_be_are_refused() {
+        assert!(check_email(" mina@example.org ").is_ok());
+        for wrong in ["", "mina", "@example.org", "mina@", "mina@host", "mi na@example.org", "a@b@c.de", "a@b.c\u{0}"] {
+            assert!(check_email(wrong).is_err(), "{wrong:?} must be refused");
+        }
+    }
+}

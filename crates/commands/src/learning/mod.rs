@@ -1,0 +1,12 @@
+//! Lessons: starting, watching, answering, completing.
+
+pub mod abandon_lesson;
+pub mod complete_lesson;
+pub mod consume_clip;
+mod error;
+pub mod start_lesson;
+mod status;
+pub mod submit_attempt;
+
+pub use error::Error;
+pub use status::Status;

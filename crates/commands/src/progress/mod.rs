@@ -1,0 +1,3 @@
+//! Progress: evidence taken in by its process.
+
+pub mod observe;

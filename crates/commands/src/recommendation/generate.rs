@@ -1,0 +1,59 @@
+//! Choosing titles and clips after a lesson.
+
+use baeum_domain::{
+    identity::user::{self, User},
+    ids::{LessonId, UserId},
+    learning::curriculum::Curriculum,
+    level::Cefr,
+    recommendation::{
+        recommendation::{Command, Recommendation},
+        recommending::RecommendationInput,
+    },
+};
+use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
+
+use super::{Error, recommendation_of};
+use crate::Commands;
+
+impl Commands {
+    /// Recommends titles and clips to a learner after a lesson, once.
+    ///
+    /// # Errors
+    /// An unknown learner, or a failing log.
+    pub async fn generate_recommendation(
+        &self,
+        context: &CommandContext,
+        learner_id: UserId,
+        lesson_id: LessonId,
+    ) -> Result<Outcome<()>, ExecuteError<Error>> {
+        let recommendation_id = recommendation_of(lesson_id);
+        self.log
+            .execute::<Recommendation, _, Error, _>(
+                context,
+                &recommendation_id.to_string(),
+                |_: Loaded<Recommendation>| async move {
+                    let learner = learner_id.to_string();
+                    let user = self.log.load::<User>(&context.tenant, &learner).await?.state;
+                    let profile = user.profile.ok_or(user::Error::NotRegistered)?;
+                    let curriculum = self.log.load::<Curriculum>(&context.tenant, &learner).await?.state;
+                    let ranking = self.ports.recommender.recommend(&RecommendationInput {
+                        // A lesson is only made from a level; without one the middle is the safest guess.
+                        level: curriculum.level.unwrap_or(Cefr::B1),
+                        weaknesses: curriculum.weaknesses,
+                        interests: profile.preferences.interests,
+                        seen: curriculum.seen,
+                    });
+                    Ok(Command::Generate {
+                        recommendation_id,
+                        learner_id,
+                        lesson_id,
+                        model_id: self.ports.recommender.model_id().to_owned(),
+                        titles: ranking.titles,
+                        clips: ranking.clips,
+                    })
+                },
+                |_, _| (),
+            )
+            .await
+    }
+}

@@ -1,0 +1,100 @@
+//! The handle on the log.
+
+use std::sync::Arc;
+
+use baeum_domain::Clock;
+use sqlx::PgPool;
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    appender::{self, Job},
+    error::LogError,
+    in_flight::InFlight,
+    nats::Broker,
+};
+
+/// How the log is to work.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many appends may wait; more are answered [`LogError::Busy`].
+    pub queue: usize,
+    /// How many appends go into one statement at most.
+    pub batch: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { queue: 4096, batch: 512 }
+    }
+}
+
+/// The event log. Cheap to clone; all clones share one appender.
+#[derive(Clone)]
+pub struct EventLog {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) appends: mpsc::Sender<Job>,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) head: watch::Sender<i64>,
+    pub(crate) broker: Option<Broker>,
+}
+
+impl EventLog {
+    /// Opens the log of a migrated database and starts its appender, which ends when the last clone is dropped.
+    ///
+    /// With a `broker`, feeds of this log follow its stream, and appends tell the relay that there is news.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn open(
+        pool: PgPool,
+        clock: Arc<dyn Clock>,
+        broker: Option<Broker>,
+        options: Options,
+    ) -> Result<Self, LogError> {
+        let (appends, jobs) = mpsc::channel(options.queue);
+        let (head, _) = watch::channel(read_head(&pool).await?);
+        tokio::spawn(appender::run(pool.clone(), clock.clone(), jobs, head.clone(), options.batch));
+        if let Some(broker) = &broker {
+            tokio::spawn(broker.clone().announce(head.subscribe()));
+        }
+        Ok(Self { pool, clock, appends, in_flight: Arc::default(), head, broker })
+    }
+
+    /// The position of the latest event, 0 for an empty log.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn head(&self) -> Result<i64, LogError> {
+        let position = read_head(&self.pool).await?;
+        self.observe_head(position);
+        Ok(position)
+    }
+
+    /// Follows the head as far as this process has learned of it.
+    pub fn watch_head(&self) -> watch::Receiver<i64> {
+        self.head.subscribe()
+    }
+
+    /// The pool that the log lives in: read models and processes may share it.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The clock that the log was opened with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn observe_head(&self, position: i64) {
+        self.head.send_if_modified(|known| {
+            let news = position > *known;
+            *known = position.max(*known);
+            news
+        });
+    }
+}
+
+async fn read_head(pool: &PgPool) -> Result<i64, LogError> {
+    Ok(sqlx::query_scalar("SELECT position FROM log_head").fetch_one(pool).await?)
+}

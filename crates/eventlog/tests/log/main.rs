@@ -1,0 +1,6 @@
+//! The log on a real Postgres and a real JetStream.
+
+mod append;
+mod cqrs;
+mod fan_out;
+mod support;

@@ -1,0 +1,64 @@
+//! What the tests of the log share.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use baeum_domain::{
+    identity::user::{Command, Error, Role, User, samples},
+    ids::UserId,
+};
+use baeum_eventlog::{CommandContext, EventLog, ExecuteError, Loaded, Options, Outcome, nats::Broker};
+use baeum_testing::{TestClock, TestDatabase};
+use uuid::Uuid;
+
+pub(crate) const TENANT: &str = "main";
+
+pub(crate) async fn open(database: &TestDatabase, broker: Option<Broker>) -> EventLog {
+    let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
+    EventLog::open(database.pool.clone(), clock, broker, Options::default()).await.expect("the log opens")
+}
+
+pub(crate) fn context(key: Option<(Uuid, &str)>) -> CommandContext {
+    CommandContext {
+        tenant: TENANT.into(),
+        actor: "test".into(),
+        command_id: key.map_or_else(Uuid::now_v7, |(id, _)| id),
+        fingerprint: key.map(|(_, fingerprint)| fingerprint.to_owned()),
+        correlation_id: Uuid::now_v7(),
+        causation_id: Uuid::now_v7(),
+        expected_sequence: None,
+    }
+}
+
+pub(crate) fn register(id: Uuid) -> Command {
+    Command::Register {
+        user_id: UserId(id),
+        roles: BTreeSet::from([Role::Learner]),
+        preferences: samples::preferences(),
+    }
+}
+
+pub(crate) fn goal(daily_minutes: u16) -> Command {
+    Command::Change { preferences: None, daily_minutes: Some(daily_minutes), emotion_care_policy: None }
+}
+
+pub(crate) async fn execute(
+    log: &EventLog,
+    context: &CommandContext,
+    id: Uuid,
+    command: Command,
+) -> Result<Outcome<Option<u16>>, ExecuteError<Error>> {
+    log.execute::<User, _, Error, _>(
+        context,
+        &id.to_string(),
+        |_: Loaded<User>| std::future::ready(Ok(command.clone())),
+        |user, _| user.profile.as_ref().and_then(|profile| profile.daily_minutes),
+    )
+    .await
+}
+
+/// Registers a user and returns their id.
+pub(crate) async fn registered(log: &EventLog) -> Uuid {
+    let id = Uuid::now_v7();
+    execute(log, &context(None), id, register(id)).await.expect("registered");
+    id
+}

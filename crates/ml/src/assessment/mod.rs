@@ -1,0 +1,5 @@
+//! The psychometric models of the level test.
+
+pub mod adaptive_test;
+pub mod calibration;
+pub mod two_parameter;

@@ -1,0 +1,3 @@
+//! How a learner seems to feel.
+
+pub mod affect_model;

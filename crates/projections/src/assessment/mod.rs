@@ -1,0 +1,4 @@
+//! The level test: its sittings, and what its items turned out to be.
+
+pub mod assessments;
+pub mod item_parameters;

@@ -1,0 +1,3 @@
+//! Who learns.
+
+pub mod learners;

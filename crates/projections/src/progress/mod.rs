@@ -1,0 +1,4 @@
+//! Progress of learners.
+
+#[allow(clippy::module_inception, reason = "the view has the name of its context")]
+pub mod progress;

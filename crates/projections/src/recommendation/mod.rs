@@ -1,0 +1,3 @@
+//! What is recommended.
+
+pub mod recommendations;

@@ -1,0 +1,26 @@
+//! Every projection.
+
+use std::sync::Arc;
+
+use crate::{
+    Models, Projection,
+    assessment::{assessments::Assessments, item_parameters::ItemParameters},
+    emotion::emotion::Emotion,
+    identity::learners::Learners,
+    learning::lessons::Lessons,
+    progress::progress::Progress,
+    recommendation::recommendations::Recommendations,
+};
+
+/// Every projection, one line each.
+pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
+    vec![
+        Arc::new(Learners),
+        Arc::new(Assessments),
+        Arc::new(Lessons),
+        Arc::new(Progress),
+        Arc::new(Emotion::new(models)),
+        Arc::new(Recommendations),
+        Arc::new(ItemParameters::new(models)),
+    ]
+}

@@ -1,0 +1,4 @@
+//! What follows from level tests and lessons.
+
+pub mod curriculum_assignment;
+pub mod lesson_completion;

@@ -1,0 +1,3 @@
+//! What a learner's progress takes from their activity.
+
+pub mod progress_tracking;

@@ -1,0 +1,238 @@
+//! The tables of the processes. SQL of processes is here and nowhere else.
+
+use baeum_commands::dispatch::ProcessCommand;
+use baeum_domain::{AnyEvent, Recorded};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use uuid::Uuid;
+
+use crate::process::{Effect, Erased};
+
+/// A command that waits to be sent.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Pending {
+    pub(crate) instance_id: String,
+    pub(crate) position: i64,
+    pub(crate) step: String,
+    pub(crate) command: Json<ProcessCommand>,
+    pub(crate) tenant: String,
+    pub(crate) correlation_id: Uuid,
+    pub(crate) causation_id: Uuid,
+    pub(crate) attempts: i32,
+}
+
+/// The position up to which a process has read.
+pub(crate) async fn cursor(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO process_cursors (process, position, updated_at) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(process.name)
+    .bind(now)
+    .execute(pool)
+    .await?;
+    sqlx::query_scalar("SELECT position FROM process_cursors WHERE process = $1")
+        .bind(process.name)
+        .fetch_one(pool)
+        .await
+}
+
+/// Moves the cursor by compare-and-set; `false` when another has moved it.
+pub(crate) async fn move_cursor(
+    db: &mut PgConnection,
+    process: &Erased,
+    from: i64,
+    to: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let moved = sqlx::query(
+        "UPDATE process_cursors SET position = $3, error = NULL, updated_at = $4 WHERE process = $1 AND position = $2",
+    )
+    .bind(process.name)
+    .bind(from)
+    .bind(to)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// Notes why a process does not get on.
+pub(crate) async fn note_error(pool: &PgPool, process: &Erased, error: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE process_cursors SET error = $2 WHERE process = $1")
+        .bind(process.name)
+        .bind(error)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// The state of an instance that is not failed; `Err(())` inside for one that is.
+pub(crate) async fn state(
+    db: &mut PgConnection,
+    process: &Erased,
+    instance_id: &str,
+) -> Result<Option<(String, Value)>, sqlx::Error> {
+    sqlx::query_as("SELECT status, state FROM process_instances WHERE process = $1 AND instance_id = $2")
+        .bind(process.name)
+        .bind(instance_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// Keeps the state of an instance and the commands that it sends.
+pub(crate) async fn keep(
+    db: &mut PgConnection,
+    process: &Erased,
+    instance_id: &str,
+    event: &Recorded<AnyEvent>,
+    state: Value,
+    effects: Vec<Effect>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let status = if effects.contains(&Effect::Finish) { "done" } else { "running" };
+    let deadline = process.timeout.and_then(|it| chrono::TimeDelta::from_std(it).ok()).map(|it| now + it);
+    sqlx::query(
+        "INSERT INTO process_instances (process, instance_id, status, state, deadline, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (process, instance_id) DO UPDATE
+         SET status = excluded.status, state = excluded.state, updated_at = excluded.updated_at",
+    )
+    .bind(process.name)
+    .bind(instance_id)
+    .bind(status)
+    .bind(state)
+    .bind(deadline)
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    for effect in effects {
+        let Effect::Send { step, command } = effect else { continue };
+        sqlx::query(
+            "INSERT INTO process_commands (process, instance_id, position, step, command, tenant, correlation_id,
+                                           causation_id, next_attempt_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        )
+        .bind(process.name)
+        .bind(instance_id)
+        .bind(event.position)
+        .bind(step)
+        .bind(Json(command))
+        .bind(&event.tenant)
+        .bind(event.correlation_id)
+        .bind(event.event_id)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The first waiting command of each instance, as far as it is due.
+pub(crate) async fn due(
+    pool: &PgPool,
+    process: &Erased,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Pending>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT instance_id, position, step, command, tenant, correlation_id, causation_id, attempts FROM (
+             SELECT DISTINCT ON (instance_id) * FROM process_commands
+             WHERE process = $1 AND status = 'pending' ORDER BY instance_id, position, step
+         ) AS first
+         WHERE next_attempt_at <= $2 ORDER BY position LIMIT $3",
+    )
+    .bind(process.name)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// When the next waiting command is due, if any waits.
+pub(crate) async fn next_due(pool: &PgPool, process: &Erased) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar("SELECT min(next_attempt_at) FROM process_commands WHERE process = $1 AND status = 'pending'")
+        .bind(process.name)
+        .fetch_one(pool)
+        .await
+}
+
+/// Strikes off a command that was done.
+pub(crate) async fn done(pool: &PgPool, process: &Erased, command: &Pending) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM process_commands WHERE process = $1 AND instance_id = $2 AND position = $3 AND step = $4")
+        .bind(process.name)
+        .bind(&command.instance_id)
+        .bind(command.position)
+        .bind(&command.step)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Puts a command off.
+pub(crate) async fn put_off(
+    pool: &PgPool,
+    process: &Erased,
+    command: &Pending,
+    until: DateTime<Utc>,
+    error: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE process_commands SET attempts = attempts + 1, next_attempt_at = $5, last_error = $6
+         WHERE process = $1 AND instance_id = $2 AND position = $3 AND step = $4",
+    )
+    .bind(process.name)
+    .bind(&command.instance_id)
+    .bind(command.position)
+    .bind(&command.step)
+    .bind(until)
+    .bind(error)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Gives a command up for good, and with it its instance where that has an end to reach.
+pub(crate) async fn give_up(
+    pool: &PgPool,
+    process: &Erased,
+    command: &Pending,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH failed AS (
+             UPDATE process_commands SET status = 'failed', attempts = attempts + 1, last_error = $5
+             WHERE process = $1 AND instance_id = $2 AND position = $3 AND step = $4
+         )
+         UPDATE process_instances SET status = 'failed', reason = $5, updated_at = $6
+         WHERE process = $1 AND instance_id = $2 AND deadline IS NOT NULL",
+    )
+    .bind(process.name)
+    .bind(&command.instance_id)
+    .bind(command.position)
+    .bind(&command.step)
+    .bind(error)
+    .bind(now)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Fails every instance whose time is up, with the commands that it still had to send. Returns how many.
+pub(crate) async fn time_out(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH late AS (
+             UPDATE process_instances SET status = 'failed', reason = 'timed out', updated_at = $2
+             WHERE process = $1 AND status = 'running' AND deadline < $2 RETURNING instance_id
+         ), dropped AS (
+             UPDATE process_commands SET status = 'failed'
+             WHERE process = $1 AND status = 'pending' AND instance_id IN (SELECT instance_id FROM late)
+         )
+         SELECT count(*) FROM late",
+    )
+    .bind(process.name)
+    .bind(now)
+    .fetch_one(pool)
+    .await
+}

@@ -1,0 +1,319 @@
+//! Configuration: flags and environment variables of the same names, checked before anything starts.
+//!
+//! clap only collects the words here. They are checked by [`Config::from_words`], so that a wrong value is named as the
+//! flag and as the variable, says what would be right, and never repeats a password.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::demo::DemoOptions;
+
+/// The command line, as it was written.
+#[derive(Debug, Parser)]
+#[command(name = "baeum", version, about = "Baeum: an event-sourced platform for learning English")]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    words: Words,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What the process is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Run every role in this process (the default)
+    Serve,
+    /// Answer HTTP requests only
+    Api,
+    /// Carry the log to the broker's stream only
+    Relay,
+    /// Keep the read models up to date only
+    Project,
+    /// Run the sagas only
+    Process,
+    /// Bring the database to the schema of this build, then stop
+    Migrate,
+    /// Rebuild a read model from the log, then stop
+    Replay {
+        /// The read model, or `all`
+        projection: String,
+        /// Compare with the present read model, row by row, and change nothing
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Play learners through the HTTP API of a running server, so that every read model has something to show
+    Demo(DemoOptions),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+struct Words {
+    /// Address and port of the HTTP server
+    #[arg(long, env = "BAEUM_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", global = true)]
+    listen: String,
+    /// Folder of the embedded database
+    #[arg(long, env = "BAEUM_DATA", value_name = "FOLDER", default_value = ".baeum", global = true)]
+    data: String,
+    #[arg(help = "Postgres, in place of the embedded database: postgres://user:password@host:5432/database")]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
+    database_url: Option<String>,
+    #[arg(help = "NATS with JetStream, for more than one process: nats://host:4222")]
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true, global = true)]
+    nats_url: Option<String>,
+    /// Name of the stream that carries the log
+    #[arg(long, env = "BAEUM_STREAM", value_name = "NAME", default_value = "events", global = true)]
+    stream: String,
+    /// Form of the log lines: text or json
+    #[arg(long, env = "BAEUM_LOG", value_name = "FORM", default_value = "text", global = true)]
+    log: String,
+    /// What to log: a level, or levels by module such as `info,baeum_eventlog=debug`
+    #[arg(long, env = "BAEUM_LOG_LEVEL", value_name = "FILTER", default_value = "info", global = true)]
+    log_level: String,
+    /// Folder of the catalogue, in place of the built-in one
+    #[arg(long, env = "BAEUM_CATALOG", value_name = "FOLDER", global = true)]
+    catalog: Option<String>,
+    /// E-mail address of the administrator to create where there is none
+    #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
+    admin_email: Option<String>,
+    /// The administrator's password (better given by the variable: flags can be seen by other users)
+    #[arg(long, env = "BAEUM_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true, global = true)]
+    admin_password: Option<String>,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogForm {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The administrator to create where there is none. It has no debug form, which would show the password.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    /// E-mail address.
+    pub(crate) email: String,
+    /// Password in clear.
+    pub(crate) password: String,
+}
+
+/// A configuration in which every value is right by itself.
+#[derive(Clone)]
+pub(crate) struct Config {
+    /// What to do.
+    pub(crate) command: Command,
+    /// Where to serve HTTP.
+    pub(crate) listen: SocketAddr,
+    /// Folder of the embedded database.
+    pub(crate) data: PathBuf,
+    /// The real Postgres, where there is one.
+    pub(crate) database: Option<PgConnectOptions>,
+    /// The broker, where there is one.
+    pub(crate) nats_url: Option<String>,
+    /// Name of its stream.
+    pub(crate) stream: String,
+    /// Form of the log lines.
+    pub(crate) log: LogForm,
+    /// What to log.
+    pub(crate) log_level: String,
+    /// Folder of the catalogue, in place of the built-in one.
+    pub(crate) catalog: Option<PathBuf>,
+    /// The administrator to create where there is none.
+    pub(crate) admin: Option<Admin>,
+}
+
+/// A value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {problem}")]
+pub(crate) struct ConfigError {
+    name: String,
+    problem: String,
+}
+
+impl Config {
+    /// Checks the command line.
+    ///
+    /// # Errors
+    /// Every value that is missing or wrong.
+    pub(crate) fn from_command_line(line: CommandLine) -> Result<Self, Vec<ConfigError>> {
+        Self::from_words(line.command.unwrap_or(Command::Serve), line.words)
+    }
+
+    fn from_words(command: Command, words: Words) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = vec![];
+        let mut check = |name: &str, result: Result<(), String>| {
+            if let Err(problem) = result {
+                errors.push(ConfigError { name: name.to_owned(), problem });
+            }
+        };
+        let listen = words.listen.parse::<SocketAddr>().map_err(|_| {
+            format!(
+                "is '{}': give an address and a port, for instance 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080",
+                words.listen
+            )
+        });
+        let database = words.database_url.as_deref().map(database).transpose();
+        let log = match words.log.as_str() {
+            "text" => Ok(LogForm::Text),
+            "json" => Ok(LogForm::Json),
+            other => Err(format!("is '{other}': give text or json")),
+        };
+        let admin = match (words.admin_email, words.admin_password) {
+            (Some(email), Some(password)) => Ok(Some(Admin { email, password })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err("is given without BAEUM_ADMIN_PASSWORD (--admin-password): give both or none"),
+            (None, Some(_)) => Err("is missing beside BAEUM_ADMIN_PASSWORD: give both or none"),
+        };
+        check("BAEUM_LISTEN (--listen)", listen.as_ref().map(drop).map_err(Clone::clone));
+        check("BAEUM_DATA (--data)", not_empty(&words.data, "a folder, for instance .baeum"));
+        check("DATABASE_URL (--database-url)", database.as_ref().map(drop).map_err(Clone::clone));
+        check("NATS_URL (--nats-url)", words.nats_url.as_deref().map_or(Ok(()), nats));
+        check("BAEUM_STREAM (--stream)", stream(&words.stream));
+        check("BAEUM_LOG (--log)", log.as_ref().map(drop).map_err(Clone::clone));
+        check("BAEUM_LOG_LEVEL (--log-level)", log_level(&words.log_level));
+        let catalog = words.catalog.as_deref().map_or(Ok(()), |it| not_empty(it, "a folder with *.toml files"));
+        check("BAEUM_CATALOG (--catalog)", catalog);
+        check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
+        check(
+            &format!("the role '{}'", command.name()),
+            servers(&command, words.database_url.is_some(), words.nats_url.is_some()),
+        );
+        if let (Ok(listen), Ok(database), Ok(log), Ok(admin), true) = (listen, database, log, admin, errors.is_empty())
+        {
+            Ok(Self {
+                command,
+                listen,
+                data: words.data.into(),
+                database,
+                nats_url: words.nats_url,
+                stream: words.stream,
+                log,
+                log_level: words.log_level,
+                catalog: words.catalog.map(Into::into),
+                admin,
+            })
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Api => "api",
+            Self::Relay => "relay",
+            Self::Project => "project",
+            Self::Process => "process",
+            Self::Migrate => "migrate",
+            Self::Replay { .. } => "replay",
+            Self::Demo(_) => "demo",
+        }
+    }
+}
+
+/// A process of one role shares its servers with others, so it needs real ones.
+fn servers(command: &Command, database: bool, nats: bool) -> Result<(), String> {
+    if !matches!(command, Command::Api | Command::Relay | Command::Project | Command::Process) || (database && nats) {
+        return Ok(());
+    }
+    let missing = match (database, nats) {
+        (false, false) => "DATABASE_URL and NATS_URL, which are not set",
+        (false, true) => "DATABASE_URL, which is not set",
+        _ => "NATS_URL, which is not set",
+    };
+    Err(format!("shares a database and a broker with other processes and needs {missing}; 'baeum serve' needs neither"))
+}
+
+fn not_empty(text: &str, right: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err(format!("is empty: give {right}, or leave it out")) } else { Ok(()) }
+}
+
+/// The URL is not repeated: it may hold a password.
+fn database(url: &str) -> Result<PgConnectOptions, String> {
+    const RIGHT: &str = "give postgres://user:password@host:5432/database, or leave it out for the embedded database";
+    not_empty(url, RIGHT.trim_start_matches("give "))?;
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(format!("does not start with postgres:// or postgresql://: {RIGHT}"));
+    }
+    PgConnectOptions::from_str(url).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
+}
+
+fn nats(url: &str) -> Result<(), String> {
+    const RIGHT: &str = "give nats://host:4222 or tls://host:4222, or leave it out to run as one process";
+    not_empty(url, RIGHT.trim_start_matches("give "))?;
+    if !url.starts_with("nats://") && !url.starts_with("tls://") {
+        return Err(format!("does not start with nats:// or tls://: {RIGHT}"));
+    }
+    baeum_eventlog::nats::check_url(url).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
+}
+
+fn stream(name: &str) -> Result<(), String> {
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if fits { Ok(()) } else { Err(format!("is '{name}': use letters, digits, '-' and '_', for instance events")) }
+}
+
+/// A bare word that is no level would be taken for a module, and everything else would be silent.
+fn log_level(filter: &str) -> Result<(), String> {
+    const RIGHT: &str =
+        "give off, error, warn, info, debug or trace, or levels by module such as info,baeum_eventlog=debug";
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let wrong = filter.split(',').map(str::trim).find(|it| !it.contains(['=', '[']) && !is_level(it));
+    match (wrong, tracing_subscriber::EnvFilter::try_new(filter)) {
+        (Some(word), _) => Err(format!("has '{word}', which is no level: {RIGHT}")),
+        (None, Err(error)) => Err(format!("is '{filter}' ({error}): {RIGHT}")),
+        (None, Ok(_)) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(line: &[&str]) -> Result<Config, Vec<String>> {
+        let words = std::iter::once(&"baeum").chain(line);
+        let line = CommandLine::try_parse_from(words).expect("words that clap knows");
+        Config::from_command_line(line).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    }
+
+    fn mistakes(line: &[&str]) -> Vec<String> {
+        config(line).err().expect("a mistake")
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for url in ["postgres://u:hunter2@host:port/db", "mysql://u:hunter2@host/db", "nats://u:hunter2@"] {
+            for flag in ["--database-url", "--nats-url"] {
+                let told = mistakes(&[flag, url]).join("\n");
+                assert!(!told.contains("hunter2"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let told = mistakes(&["--log", "xml", "--stream", "a.b", "--listen", "here"]);
+        assert_eq!(told.len(), 3, "{told:?}");
+    }
+
+    #[test]
+    fn flags_are_accepted_on_both_sides_of_the_subcommand() {
+        for line in [["--stream", "other", "migrate"], ["migrate", "--stream", "other"]] {
+            let config = config(&line).expect("right");
+            assert_eq!((config.stream.as_str(), config.command), ("other", Command::Migrate));
+        }
+    }
+
+    #[test]
+    fn a_log_level_with_a_typing_mistake_is_found() {
+        for right in ["info", "warn,baeum_eventlog=debug", "OFF"] {
+            assert_eq!(log_level(right), Ok(()), "{right}");
+        }
+        for wrong in ["inof", "", "info,", "baeum=loud"] {
+            assert!(log_level(wrong).is_err(), "{wrong} must be refused");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The database of this process: the embedded one, or the one of `DATABASE_URL`; reachable and migrated.
+
+use std::time::{Duration, Instant};
+
+use baeum_eventlog::lease;
+use sqlx::{
+    Connection as _, PgConnection, PgPool,
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+#[cfg(feature = "embedded")]
+use crate::embedded::{Embedded, EmbeddedError};
+
+/// What the database's own lists call this process.
+pub(crate) const APPLICATION: &str = "baeum";
+/// How long a request waits for a connection.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many connections a process holds.
+const CONNECTIONS: u32 = 16;
+/// How long the start waits for a server that does not answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it waits between two tries.
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseError {
+    /// The embedded one did not start.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// This build has no embedded one.
+    #[cfg(not(feature = "embedded"))]
+    #[error(
+        "DATABASE_URL is not set, and this build has no embedded database: set it, or build with --features embedded"
+    )]
+    NotBuiltIn,
+    /// Nobody answered.
+    #[error("the database at {at} did not answer for {} s ({error}): start it, or correct DATABASE_URL", PATIENCE.as_secs())]
+    Unreachable {
+        /// Host and port.
+        at: String,
+        /// The last answer.
+        error: String,
+    },
+    /// The server refused.
+    #[error("the database at {at} refused the connection ({error}): correct DATABASE_URL")]
+    Refused {
+        /// Host and port.
+        at: String,
+        /// Its answer.
+        error: sqlx::Error,
+    },
+    /// The schema is of a build that is newer than this one.
+    #[error(
+        "the database has migration {0}, which this build does not know: run the build that made it, or a newer one"
+    )]
+    Newer(i64),
+    /// The schema was made by another build.
+    #[error("the database was made with another migration {0} than this build has: run the build that made it")]
+    Other(i64),
+    /// A migration failed.
+    #[error("the database could not be migrated: {0}")]
+    Migration(MigrateError),
+    /// Any other statement failed.
+    #[error("the database failed: {0}")]
+    Failed(#[from] sqlx::Error),
+    /// A signal came while waiting.
+    #[error("stopped by a signal before the database answered")]
+    Stopped,
+}
+
+/// A database that is ready for use.
+pub(crate) struct Database {
+    pool: PgPool,
+    #[cfg(feature = "embedded")]
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// Starts or reaches the database and brings it to the schema of this build.
+    ///
+    /// # Errors
+    /// When it does not start, cannot be reached within [`PATIENCE`], refuses, or cannot be migrated.
+    pub(crate) async fn open(config: &Config, stop: &CancellationToken) -> Result<Self, DatabaseError> {
+        let database = match &config.database {
+            Some(options) => Self::reach(options.clone().application_name(APPLICATION), stop).await?,
+            None => Self::embedded(config).await?,
+        };
+        match database.prepare().await {
+            Ok(()) => Ok(database),
+            Err(error) => {
+                database.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn embedded(config: &Config) -> Result<Self, DatabaseError> {
+        let embedded = Embedded::start(&config.data).await?;
+        Ok(Self { pool: embedded.pool().clone(), embedded: Some(embedded) })
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    #[allow(clippy::unused_async, reason = "the other build of it waits")]
+    async fn embedded(_: &Config) -> Result<Self, DatabaseError> {
+        Err(DatabaseError::NotBuiltIn)
+    }
+
+    async fn reach(options: PgConnectOptions, stop: &CancellationToken) -> Result<Self, DatabaseError> {
+        tokio::select! {
+            answered = wait_for(&options) => answered?,
+            () = stop.cancelled() => return Err(DatabaseError::Stopped),
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Self {
+            pool,
+            #[cfg(feature = "embedded")]
+            embedded: None,
+        })
+    }
+
+    async fn prepare(&self) -> Result<(), DatabaseError> {
+        baeum_eventlog::migrate(&self.pool).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
+            MigrateError::VersionMismatch(version) => DatabaseError::Other(version),
+            other => DatabaseError::Migration(other),
+        })?;
+        if self.is_embedded() {
+            // Nobody else can hold a lease here: what is left is of a process that was killed.
+            lease::release_all(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// The pool.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether it lives in this process.
+    pub(crate) fn is_embedded(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        return self.embedded.is_some();
+        #[cfg(not(feature = "embedded"))]
+        false
+    }
+
+    /// Ends every connection, and the embedded database itself.
+    pub(crate) async fn close(self) {
+        #[cfg(feature = "embedded")]
+        if let Some(embedded) = self.embedded {
+            return embedded.close().await;
+        }
+        if timeout(Duration::from_secs(10), self.pool.close()).await.is_err() {
+            tracing::warn!("statements are still at work; the server ends them");
+        }
+    }
+}
+
+/// Tries until the server answers, as long as it is not there or is still starting.
+async fn wait_for(options: &PgConnectOptions) -> Result<(), DatabaseError> {
+    let began = Instant::now();
+    let at = place(options);
+    loop {
+        let error = match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+            Ok(Ok(connection)) => {
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            Ok(Err(error)) if may_pass(&error) => error.to_string(),
+            Ok(Err(error)) => return Err(DatabaseError::Refused { at, error }),
+            Err(_) => format!("no answer within {} s", ACQUIRE_TIMEOUT.as_secs()),
+        };
+        if began.elapsed() + PAUSE > PATIENCE {
+            return Err(DatabaseError::Unreachable { at, error });
+        }
+        tracing::warn!(at, error, "the database does not answer yet");
+        sleep(PAUSE).await;
+    }
+}
+
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Starting, shutting down, too many connections.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| matches!(code.as_ref(), "57P03" | "57P01" | "57P02" | "53300"))
+        }
+        _ => false,
+    }
+}
+
+/// Where the server is, without user and password.
+fn place(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}

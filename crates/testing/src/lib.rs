@@ -1,0 +1,145 @@
+//! What tests of every crate share: a database of their own, a clock that they move, bytes that they can foresee.
+//!
+//! `DATABASE_URL` and `NATS_URL` say where the servers are; `scripts/test` sets them. Without them, the servers of this
+//! machine on their usual ports are used.
+
+use std::{
+    str::FromStr,
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use baeum_domain::{Clock, Entropy};
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use uuid::Uuid;
+
+/// A migrated database for one test, dropped at its end.
+pub struct TestDatabase {
+    /// Connections to it.
+    pub pool: PgPool,
+    name: String,
+}
+
+impl TestDatabase {
+    /// Makes a database with the schema of this build.
+    ///
+    /// # Panics
+    /// When no Postgres answers.
+    pub async fn create() -> Self {
+        let name = format!("baeum_test_{}", Uuid::now_v7().simple());
+        let mut admin = admin().await;
+        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut admin).await.expect("a new database");
+        let options = server().database(&name);
+        let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await.expect("a connection");
+        baeum_eventlog::migrate(&pool).await.expect("migrated");
+        Self { pool, name }
+    }
+
+    /// Its URL, for a process.
+    pub fn url(&self) -> String {
+        let server = std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
+        let (base, options) = server.split_once('?').unwrap_or((&server, ""));
+        let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
+        let options = if options.is_empty() { String::new() } else { format!("?{options}") };
+        format!("{base}/{}{options}", self.name)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // Dropping is not async; a thread of its own waits for the server.
+        let dropping = std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                let drop = sqlx::query(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+                    .execute(&mut admin().await)
+                    .await;
+                drop.expect("the database is dropped");
+            });
+        });
+        let _ = dropping.join();
+    }
+}
+
+const DEFAULT_SERVER: &str = "postgres://root@127.0.0.1/postgres";
+
+fn server() -> PgConnectOptions {
+    let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
+    PgConnectOptions::from_str(&url).expect("DATABASE_URL is a Postgres URL")
+}
+
+async fn admin() -> PgConnection {
+    PgConnection::connect_with(&server()).await.expect("Postgres answers: set DATABASE_URL, or run scripts/test")
+}
+
+/// Where NATS is.
+pub fn nats_url() -> String {
+    std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned())
+}
+
+/// A stream name for one test.
+pub fn stream_name() -> String {
+    format!("test_{}", Uuid::now_v7().simple())
+}
+
+/// A clock that stands until it is moved. Its ids are fresh all the same.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// A clock at `moment` (RFC 3339).
+    ///
+    /// # Panics
+    /// When `moment` is no moment.
+    pub fn at(moment: &str) -> Self {
+        let moment: DateTime<Utc> = moment.parse().expect("a moment");
+        Self(AtomicI64::new(moment.timestamp_millis()))
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).expect("within range")
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// Bytes that count up: different each time, the same in every run.
+#[derive(Default)]
+pub struct TestEntropy(AtomicU64);
+
+impl Entropy for TestEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let next = self.0.fetch_add(1, Ordering::SeqCst).to_le_bytes();
+            chunk.copy_from_slice(&next[..chunk.len()]);
+        }
+    }
+}
+
+/// Asks `look` every 10 ms until it finds something.
+///
+/// # Panics
+/// When nothing is found within 20 seconds.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not within 20 seconds: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
