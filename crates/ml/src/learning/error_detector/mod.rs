@@ -100,11 +100,13 @@ impl ErrorDetector {
         };
         let vocabulary = String::from_utf8(take("vocabulary")?.to_vec1::<u8>()?)?;
         let calibration = take("calibration")?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        let calibration = verdict::Calibration::from_values(&calibration)
+            .ok_or_else(|| candle_core::Error::Msg(format!("{calibration:?} is no calibration")))?;
         let network = Network::new(&VarBuilder::from_tensors(widened(tensors)?, DType::F32, &Device::Cpu))?;
         Ok(Self {
             network,
             vocabulary: Vocabulary::parse(&vocabulary),
-            calibration: verdict::Calibration::from_values(&calibration),
+            calibration,
             model_id: manifest.model_id,
             weights_hash: found,
         })
@@ -161,14 +163,14 @@ impl ErrorDetector {
         Ok(judgement.finish())
     }
 
-    /// The same detector with another threshold, for measuring.
+    /// The same detector with another calibration, for fitting and measuring.
     #[must_use]
     pub fn with_calibration(mut self, calibration: verdict::Calibration) -> Self {
         self.calibration = calibration;
         self
     }
 
-    /// Temperature and threshold in use.
+    /// Temperature, threshold and curve of the score in use.
     pub fn calibration(&self) -> verdict::Calibration {
         self.calibration
     }
