@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use baeum_domain::learning::evaluation::{Answer, ErrorCategory, Evaluator, Verdict};
+use baeum_domain::learning::lesson::PASS_SCORE;
 use baeum_domain::level::Cefr;
+use baeum_ml::learning::error_detector::manifest::sha256;
 use baeum_ml::learning::error_detector::{ErrorDetector, LoadError};
 use proptest::prelude::*;
 
@@ -79,6 +81,19 @@ fn clean_sentences_score_higher_than_corrupted_ones() {
 }
 
 #[test]
+fn who_writes_correct_sentences_passes_with_a_high_score() {
+    let detector = detector();
+    let mut right: Vec<f64> = PAIRS.iter().map(|(right, _)| verdict(&detector, right).score).collect();
+    let mut wrong: Vec<f64> = PAIRS.iter().map(|(_, wrong)| verdict(&detector, wrong).score).collect();
+    right.sort_by(f64::total_cmp);
+    wrong.sort_by(f64::total_cmp);
+    let middle = PAIRS.len() / 2;
+    assert!(right[middle] >= 0.85 && wrong[middle] <= 0.5, "medians {} and {}", right[middle], wrong[middle]);
+    let passed = right.iter().filter(|score| **score >= PASS_SCORE).count();
+    assert!(passed * 10 >= PAIRS.len() * 9, "{passed} of {} pass: {right:?}", PAIRS.len());
+}
+
+#[test]
 fn most_clean_sentences_have_no_span() {
     let detector = detector();
     let flagged: Vec<_> = PAIRS.iter().filter(|(right, _)| !verdict(&detector, right).spans.is_empty()).collect();
@@ -137,6 +152,27 @@ fn weights_that_are_not_those_of_the_manifest_are_refused() {
     let refused = ErrorDetector::from_bytes(b"other bytes", manifest);
     assert!(matches!(refused, Err(LoadError::Hash { .. })));
     assert!(matches!(ErrorDetector::from_bytes(b"", "{}"), Err(LoadError::Manifest(_))));
+}
+
+#[test]
+fn no_text_trained_on_forbids_commercial_use() {
+    let manifest: serde_json::Value =
+        serde_json::from_str(include_str!("../weights/error-detector.json")).expect("the manifest is JSON");
+    let licences: Vec<&str> =
+        manifest["data"].as_array().into_iter().flatten().filter_map(|source| source["licence"].as_str()).collect();
+    assert!(!licences.is_empty() && licences.iter().all(|licence| !licence.contains("NC")), "{licences:?}");
+}
+
+#[test]
+fn weights_that_lack_a_tensor_are_refused() {
+    let none: Vec<(&str, safetensors::tensor::TensorView<'_>)> = Vec::new();
+    let weights = safetensors::serialize(none, None).expect("an empty file is made");
+    let shipped: serde_json::Value =
+        serde_json::from_str(include_str!("../weights/error-detector.json")).expect("the manifest is JSON");
+    let mut manifest = shipped;
+    manifest["weights_sha256"] = sha256(&weights).into();
+    let refused = ErrorDetector::from_bytes(&weights, &manifest.to_string());
+    assert!(matches!(refused, Err(LoadError::Weights(_))));
 }
 
 #[test]

@@ -60,9 +60,6 @@ pub(crate) struct Clean {
     pub(crate) test: Vec<Vec<Word>>,
 }
 
-/// Genres of GUM whose texts are under CC BY, CC BY-SA or in the public domain, by its licence file.
-const GUM_GENRES: [&str; 6] = ["news", "interview", "bio", "voyage", "textbook", "speech"];
-
 fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -80,19 +77,17 @@ fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Reads the treebanks below `data/ud`. Dev and test documents of EWT stay what their makers made them; of GUM too.
+/// Reads the treebanks below `data/ud`. Dev and test documents of EWT stay what their makers made them;
+/// of PUD all is for training. What else lies there is not read.
 pub(crate) fn treebanks(data: &Path) -> anyhow_lite::Result<Clean> {
     let mut clean = Clean::default();
     let ewt = data.join("ud/ewt");
     for (file, part) in [("dev", &mut clean.validation), ("test", &mut clean.test)] {
         part.extend(conllu(&ewt.join(format!("en_ewt-ud-{file}.conllu")))?);
     }
-    let list = |corpus: &Path, part: &str| {
-        let path = corpus.join(format!("not-to-release/file-lists/files.{part}"));
-        let names = fs::read_to_string(path).unwrap_or_default();
-        names.lines().map(|line| line.trim().to_owned()).collect::<HashSet<_>>()
-    };
-    let train = list(&ewt, "train");
+    let names = ewt.join("not-to-release/file-lists/files.train");
+    let names = fs::read_to_string(&names).context(|| format!("reading {}", names.display()))?;
+    let train: HashSet<String> = names.lines().map(|line| line.trim().to_owned()).collect();
     for path in files_below(&ewt.join("not-to-release/sources"), ".conllu") {
         let name =
             path.strip_prefix(ewt.join("not-to-release/sources")).unwrap_or(&path).to_string_lossy().into_owned();
@@ -100,26 +95,7 @@ pub(crate) fn treebanks(data: &Path) -> anyhow_lite::Result<Clean> {
             clean.train.extend(conllu(&path)?);
         }
     }
-    let gum = data.join("ud/gum");
-    let (dev, test) = (list(&gum, "dev"), list(&gum, "test"));
-    for path in files_below(&gum.join("not-to-release/sources"), ".conllu") {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !GUM_GENRES.iter().any(|genre| stem.starts_with(&format!("GUM_{genre}_"))) {
-            continue;
-        }
-        let sentences = conllu(&path)?;
-        if dev.contains(&stem) {
-            clean.validation.extend(sentences);
-        } else if test.contains(&stem) {
-            clean.test.extend(sentences);
-        } else {
-            clean.train.extend(sentences);
-        }
-    }
-    let pud = data.join("ud/pud/en_pud-ud-test.conllu");
-    if pud.exists() {
-        clean.train.extend(conllu(&pud)?);
-    }
+    clean.train.extend(conllu(&data.join("ud/pud/en_pud-ud-test.conllu"))?);
     Ok(clean)
 }
 

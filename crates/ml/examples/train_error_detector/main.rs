@@ -18,6 +18,7 @@ mod mistakes_form;
 mod mistakes_function;
 mod mistakes_word;
 mod rng;
+mod score;
 mod templates;
 mod wordlists;
 
@@ -47,11 +48,19 @@ use rng::Rng;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const WEIGHTS: &str = "error-detector.safetensors";
+const MANIFEST: &str = "error-detector.json";
 const MODEL_ID: &str = "baeum-error-detector-1";
 /// Seed of the corruption that is measured on: the same for every run.
 const MEASURE_SEED: u64 = 20_260_101;
 /// Sentences left as they are. With the corruptor's rate, about one token in eight is wrong, as in essays of learners.
 const CLEAN_SHARE: f64 = 0.25;
+
+/// Before anything is fitted.
+const UNFITTED: Calibration = Calibration { temperature: 1.0, threshold: 0.5, slope: 1.0, offset: 0.0 };
+/// What precision on the validation part is enough for: spans are shown as hints, so more of them are worth more than
+/// the last false one. The threshold is the lowest that has it, or that of the best F0.5 where this is lower still.
+const PRECISION: f64 = 0.75;
 
 /// Paradigms of `BLiMP` that are trained on (nine pairs of ten), with the category of what differs.
 const TRAINED: [(&str, ErrorCategory); 9] = [
@@ -104,6 +113,14 @@ enum Command {
         #[arg(long, default_value_t = 2e-3)]
         rate: f64,
     },
+    /// Fits temperature, threshold and score to weights again, measures, and writes weights and manifest.
+    Calibrate {
+        #[command(flatten)]
+        data: Data,
+        /// Folder with weights and manifest.
+        #[arg(long, default_value = "crates/ml/weights")]
+        weights: PathBuf,
+    },
     /// Measures weights again and prints the figures.
     Evaluate {
         #[command(flatten)]
@@ -111,7 +128,12 @@ enum Command {
         /// Folder with weights and manifest.
         #[arg(long, default_value = "crates/ml/weights")]
         weights: PathBuf,
+        /// Writes the figures into the manifest as well.
+        #[arg(long)]
+        write: bool,
     },
+    /// Measures how long a verdict takes.
+    Latency,
     /// Prints what the detector says of each argument.
     Show {
         /// Texts to judge.
@@ -132,11 +154,10 @@ struct Data {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Train { data, out, epochs, seed, rate } => train(&data, &out, epochs, seed, rate),
-        Command::Evaluate { data, weights } => {
-            let detector = load(&weights)?;
-            let clean = corpus::treebanks(&data.data)?;
-            let lexicon = Arc::new(Lexicon::learn(&clean.train));
-            println!("{:#}", measured(&detector, &data.data, &clean, &lexicon)?);
+        Command::Calibrate { data, weights } => calibrate(&data, &weights),
+        Command::Evaluate { data, weights, write } => evaluate(&data, &weights, write),
+        Command::Latency => {
+            println!("{:#}", measure::latency(&ErrorDetector::load()?)?);
             Ok(())
         }
         Command::Show { texts } => {
@@ -156,16 +177,15 @@ fn main() -> Result<()> {
 }
 
 fn load(folder: &Path) -> Result<ErrorDetector> {
-    let weights = fs::read(folder.join("error-detector.safetensors"))?;
-    let manifest = fs::read_to_string(folder.join("error-detector.json"))?;
+    let weights = fs::read(folder.join(WEIGHTS))?;
+    let manifest = fs::read_to_string(folder.join(MANIFEST))?;
     Ok(ErrorDetector::from_bytes(&weights, &manifest)?)
 }
 
-fn train(data: &Data, out: &Path, epochs: u32, seed: u64, peak: f64) -> Result<()> {
-    let started = Instant::now();
+/// All clean sentences, and what is known of their words.
+fn texts(data: &Data) -> Result<(Clean, Arc<Lexicon>)> {
     let mut clean = corpus::treebanks(&data.data)?;
-    let lexicon = Arc::new(Lexicon::learn(&clean.train));
-    let own = corpus::catalogue(&data.catalog, &lexicon);
+    let own = corpus::catalogue(&data.catalog, &Lexicon::learn(&clean.train));
     println!(
         "sentences: train {}, catalogue {}, validation {}, test {}",
         clean.train.len(),
@@ -175,6 +195,64 @@ fn train(data: &Data, out: &Path, epochs: u32, seed: u64, peak: f64) -> Result<(
     );
     clean.train.extend(own);
     let lexicon = Arc::new(Lexicon::learn(&clean.train));
+    Ok((clean, lexicon))
+}
+
+fn evaluate(data: &Data, weights: &Path, write: bool) -> Result<()> {
+    let (clean, lexicon) = texts(data)?;
+    let metrics = measured(&load(weights)?, &data.data, &clean, &lexicon)?;
+    println!("{metrics:#}");
+    if write {
+        let path = weights.join(MANIFEST);
+        let mut manifest: Manifest = serde_json::from_str(&fs::read_to_string(&path)?)?;
+        manifest.metrics = metrics;
+        fs::write(path, format!("{}\n", serde_json::to_string_pretty(&manifest)?))?;
+    }
+    Ok(())
+}
+
+fn calibrate(data: &Data, folder: &Path) -> Result<()> {
+    let (clean, lexicon) = texts(data)?;
+    let manifest: Manifest = serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?;
+    let weights = fs::read(folder.join(WEIGHTS))?;
+    if sha256(&weights) != manifest.weights_sha256 {
+        return Err("these weights are not those of their manifest".into());
+    }
+    let mut tensors = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)?;
+    tensors.remove("calibration");
+    let vocabulary = tensors.remove("vocabulary").ok_or("the weights have no vocabulary")?.to_vec1::<u8>()?;
+    finish(&tensors, &String::from_utf8(vocabulary)?, manifest, (&data.data, folder), &clean, &lexicon)
+}
+
+/// Fits what is fitted after training, measures, and writes weights and manifest. From f16 or f32, the same.
+fn finish(
+    tensors: &HashMap<String, Tensor>,
+    vocabulary: &str,
+    mut manifest: Manifest,
+    (data, out): (&Path, &Path),
+    clean: &Clean,
+    lexicon: &Arc<Lexicon>,
+) -> Result<()> {
+    let mut with = |calibration: Calibration| -> Result<(Vec<u8>, ErrorDetector)> {
+        let weights = serialized(tensors, vocabulary, calibration)?;
+        manifest.weights_sha256 = sha256(&weights);
+        let detector = ErrorDetector::from_bytes(&weights, &serde_json::to_string(&manifest)?)?;
+        Ok((weights, detector))
+    };
+    let (_, detector) = with(UNFITTED)?;
+    let calibration = calibrated(detector, clean, lexicon)?;
+    let (weights, detector) = with(calibration)?;
+    manifest.metrics = measured(&detector, data, clean, lexicon)?;
+    fs::create_dir_all(out)?;
+    fs::write(out.join(WEIGHTS), &weights)?;
+    fs::write(out.join(MANIFEST), format!("{}\n", serde_json::to_string_pretty(&manifest)?))?;
+    println!("{:#}\n{} bytes", manifest.metrics, weights.len());
+    Ok(())
+}
+
+fn train(data: &Data, out: &Path, epochs: u32, seed: u64, peak: f64) -> Result<()> {
+    let started = Instant::now();
+    let (clean, lexicon) = texts(data)?;
     let vocabulary_text = lexicon.vocabulary();
     let vocabulary = Vocabulary::parse(&vocabulary_text);
     let pairs = corpus::blimp(&data.data)?;
@@ -202,20 +280,7 @@ fn train(data: &Data, out: &Path, epochs: u32, seed: u64, peak: f64) -> Result<(
         println!("epoch {:>2}: loss {loss:.4}, {:.0} s", epoch + 1, started.elapsed().as_secs_f64());
     }
 
-    let calibration = Calibration { temperature: 1.0, threshold: 0.5 };
-    let weights = serialized(&learner.tensors(), &vocabulary_text, calibration)?;
-    let mut manifest = manifest(epochs, seed, peak, &weights);
-    let detector = ErrorDetector::from_bytes(&weights, &serde_json::to_string(&manifest)?)?;
-    let calibration = calibrated(detector, &clean, &lexicon)?;
-    let weights = serialized(&learner.tensors(), &vocabulary_text, calibration)?;
-    manifest.weights_sha256 = sha256(&weights);
-    let detector = ErrorDetector::from_bytes(&weights, &serde_json::to_string(&manifest)?)?;
-    manifest.metrics = measured(&detector, &data.data, &clean, &lexicon)?;
-    fs::create_dir_all(out)?;
-    fs::write(out.join("error-detector.safetensors"), &weights)?;
-    fs::write(out.join("error-detector.json"), format!("{}\n", serde_json::to_string_pretty(&manifest)?))?;
-    println!("{:#}\n{} bytes in {:.0} s", manifest.metrics, weights.len(), started.elapsed().as_secs_f64());
-    Ok(())
+    finish(&learner.tensors(), &vocabulary_text, manifest(epochs, seed, peak), (&data.data, out), &clean, &lexicon)
 }
 
 /// The pairs that are trained on, as examples: of ten, nine.
@@ -230,35 +295,43 @@ fn is_measured(index: usize) -> bool {
     index % 10 == 9
 }
 
-/// The weights file: tensors as f16, the vocabulary as bytes, temperature and threshold.
+/// The weights file: tensors as f16, the vocabulary as bytes, the calibration.
 fn serialized(tensors: &HashMap<String, Tensor>, vocabulary: &str, calibration: Calibration) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for (name, tensor) in tensors {
         all.push((name.clone(), tensor.to_dtype(DType::F16)?));
     }
     all.push(("vocabulary".to_owned(), Tensor::new(vocabulary.as_bytes(), &Device::Cpu)?));
-    let values = [calibration.temperature as f32, calibration.threshold as f32];
-    all.push(("calibration".to_owned(), Tensor::new(&values, &Device::Cpu)?));
+    all.push(("calibration".to_owned(), Tensor::new(&calibration.to_values(), &Device::Cpu)?));
     all.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(safetensors::serialize(all, None)?)
 }
 
-/// Temperature by the log loss, then threshold by F0.5, on the validation part.
+/// Temperature by the log loss, then threshold, then the curve of the score, all on the validation part.
 fn calibrated(mut detector: ErrorDetector, clean: &Clean, lexicon: &Arc<Lexicon>) -> Result<Calibration> {
     let mut rng = Rng::new(MEASURE_SEED + 1);
     let corruptor = Corruptor::new(lexicon, CLEAN_SHARE);
     let examples: Vec<Example> = clean.validation.iter().map(|s| corruptor.example(s, &mut rng)).collect();
-    let mut best = (f64::INFINITY, Calibration { temperature: 1.0, threshold: 0.5 });
+    let mut best = (f64::INFINITY, UNFITTED);
     for temperature in [0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75] {
-        detector = detector.with_calibration(Calibration { temperature, threshold: 0.5 });
+        detector = detector.with_calibration(Calibration { temperature, ..UNFITTED });
         let seen = measure::look(&detector, &examples)?;
         let loss = measure::log_loss(&seen);
         if loss < best.0 {
-            best = (loss, Calibration { temperature, threshold: measure::best_threshold(&seen) });
+            let (optimum, precise) = (measure::best_threshold(&seen), measure::precise_threshold(&seen, PRECISION));
+            println!(
+                "temperature {temperature}: log loss {loss:.4}; best F0.5 from {optimum}, precision from {precise:?}"
+            );
+            let threshold = precise.map_or(optimum, |precise| precise.min(optimum));
+            best = (loss, Calibration { temperature, threshold, ..UNFITTED });
         }
     }
-    println!("validation: log loss {:.4}, {:?}", best.0, best.1);
-    Ok(best.1)
+    detector = detector.with_calibration(best.1);
+    let (sound, flawed) = score::parts(&clean.validation, lexicon, MEASURE_SEED + 2);
+    let (slope, offset) = score::fitted(&score::doubts(&detector, &sound)?, &score::doubts(&detector, &flawed)?)?;
+    let calibration = Calibration { slope, offset, ..best.1 };
+    println!("validation: log loss {:.4}, {calibration:?}", best.0);
+    Ok(calibration)
 }
 
 /// Every figure of the manifest.
@@ -269,15 +342,22 @@ fn measured(detector: &ErrorDetector, data: &Path, clean: &Clean, lexicon: &Arc<
     let threshold = detector.calibration().threshold;
     let seen = measure::look(detector, &examples)?;
     let mut figures = json!({
-        "calibration": {"temperature": measure::short(detector.calibration().temperature), "threshold": measure::short(threshold)},
+        "calibration": {"temperature": measure::short(detector.calibration().temperature), "threshold": measure::short(threshold),
+            "score_slope": measure::short(detector.calibration().slope), "score_offset": measure::short(detector.calibration().offset)},
         "synthetic_test": measure::as_json(&seen, threshold),
         "synthetic_test_details": measure::details(&seen, threshold),
     });
+    let (sound, flawed) = score::parts(&clean.test, lexicon, MEASURE_SEED + 3);
+    figures["score_test"] = score::figures(detector, &sound, &flawed)?;
     if let Ok(examples) = corpus::fce(data) {
         let seen = measure::look(detector, &examples)?;
         figures["fce_test"] = measure::as_json(&seen, threshold);
+        figures["fce_test"]["sound_sentences_flagged"] = measure::sound(&seen, threshold).1.into();
         let at = |t: f64| measure::as_json(&seen, t);
-        figures["fce_test_at_other_thresholds"] = json!([at(0.2), at(0.35), at(0.5), at(0.65), at(0.8)]);
+        let (flawed, sound): (Vec<Example>, Vec<Example>) =
+            examples.into_iter().partition(|example| example.tags.iter().any(|tag| *tag != 0));
+        figures["fce_test_sentence_scores"] = score::figures(detector, &sound, &flawed)?;
+        figures["fce_test_at_other_thresholds"] = json!([at(0.2), at(0.35), at(0.5), at(0.65), at(0.77), at(0.8)]);
     }
     let pairs = corpus::blimp(data)?;
     let trained: BTreeSet<&str> = TRAINED.iter().map(|(name, _)| *name).collect();
@@ -290,7 +370,8 @@ fn measured(detector: &ErrorDetector, data: &Path, clean: &Clean, lexicon: &Arc<
     Ok(figures)
 }
 
-fn manifest(epochs: u32, seed: u64, rate: f64, weights: &[u8]) -> Manifest {
+fn manifest(epochs: u32, seed: u64, rate: f64) -> Manifest {
+    let threads = std::env::var("RAYON_NUM_THREADS").map(|n| format!("RAYON_NUM_THREADS={n} ")).unwrap_or_default();
     let source = |name: &str, licence: &str, address: &str| Source {
         name: name.into(),
         licence: licence.into(),
@@ -298,9 +379,9 @@ fn manifest(epochs: u32, seed: u64, rate: f64, weights: &[u8]) -> Manifest {
     };
     Manifest {
         model_id: MODEL_ID.into(),
-        weights_sha256: sha256(weights),
+        weights_sha256: String::new(),
         training_command: format!(
-            "RAYON_NUM_THREADS=1 cargo run --release -p baeum-ml --example train-error-detector -- train --data DATA --epochs {epochs} --seed {seed} --rate {rate}"
+            "{threads}cargo run --release -p baeum-ml --example train-error-detector -- train --data DATA --epochs {epochs} --seed {seed} --rate {rate}"
         ),
         seed,
         data: vec![
@@ -308,11 +389,6 @@ fn manifest(epochs: u32, seed: u64, rate: f64, weights: &[u8]) -> Manifest {
                 "UD English EWT, training documents",
                 "CC BY-SA 4.0",
                 "https://github.com/UniversalDependencies/UD_English-EWT",
-            ),
-            source(
-                "UD English GUM, genres news, interview, bio, voyage, textbook, speech",
-                "CC BY, CC BY-SA or public domain, by genre",
-                "https://github.com/UniversalDependencies/UD_English-GUM",
             ),
             source("UD English PUD", "CC BY-SA 3.0", "https://github.com/UniversalDependencies/UD_English-PUD"),
             source("BLiMP, nine paradigms", "CC BY", "https://github.com/alexwarstadt/blimp"),

@@ -15,7 +15,7 @@ pub mod verdict;
 
 use std::time::Instant;
 
-use baeum_domain::learning::evaluation::{Answer, Evaluator, EvaluatorError, Verdict};
+use baeum_domain::learning::evaluation::{Answer, ErrorCategory, Evaluator, EvaluatorError, Verdict};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
@@ -34,6 +34,9 @@ pub const WINDOW: usize = 64;
 const STEP: usize = 48;
 /// Lengths to which windows are padded, so that few shapes occur.
 const LENGTHS: [usize; 4] = [8, 16, 32, WINDOW];
+
+/// Probability of a mistake where a and an are confused: the one thing that a rule knows better than the network.
+const RULE_CONFIDENCE: f32 = 0.95;
 
 /// Why the detector could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,9 @@ impl ErrorDetector {
     pub fn from_bytes(weights: &[u8], manifest: &str) -> Result<Self, LoadError> {
         let manifest: Manifest = serde_json::from_str(manifest)?;
         let found = manifest::sha256(weights);
+        // Products of this size are several times slower when shared between threads (measured: docs/models.md), and
+        // answers are evaluated side by side anyway. Of the process, not of this value; candle's products only.
+        gemm::set_threading_threshold(usize::MAX);
         if found != manifest.weights_sha256 {
             return Err(LoadError::Hash { model_id: manifest.model_id, expected: manifest.weights_sha256, found });
         }
@@ -94,18 +100,21 @@ impl ErrorDetector {
         };
         let vocabulary = String::from_utf8(take("vocabulary")?.to_vec1::<u8>()?)?;
         let calibration = take("calibration")?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        let calibration = verdict::Calibration::from_values(&calibration)
+            .ok_or_else(|| candle_core::Error::Msg(format!("{calibration:?} is no calibration")))?;
         let network = Network::new(&VarBuilder::from_tensors(widened(tensors)?, DType::F32, &Device::Cpu))?;
         Ok(Self {
             network,
             vocabulary: Vocabulary::parse(&vocabulary),
-            calibration: verdict::Calibration::from_values(&calibration),
+            calibration,
             model_id: manifest.model_id,
             weights_hash: found,
         })
     }
 
     /// Probabilities of the tags, in the order of [`TAGS`], for each token of one sentence. Tokens that are not
-    /// judged (punctuation, numbers, words of other scripts) have probability 1 of "nothing wrong".
+    /// judged (punctuation, numbers, words of other scripts) have probability 1 of "nothing wrong"; a before a vowel
+    /// sound and an before a consonant have at least 0.95 of a wrong article, by rule.
     ///
     /// # Errors
     /// Where the network fails to compute.
@@ -130,10 +139,11 @@ impl ErrorDetector {
                 break;
             }
         }
-        for (token, row) in sentence.iter().zip(&mut all) {
+        for (at, (token, row)) in sentence.iter().zip(&mut all).enumerate() {
             if !token.is_judged() {
-                *row = [0.0; TAGS.len()];
-                row[0] = 1.0;
+                *row = certain(0, 1.0);
+            } else if suggest::is_wrong_article(sentence, at) && verdict::error(row) < f64::from(RULE_CONFIDENCE) {
+                *row = certain(tags::index(Some(ErrorCategory::Article)), RULE_CONFIDENCE);
             }
         }
         Ok(all)
@@ -153,17 +163,25 @@ impl ErrorDetector {
         Ok(judgement.finish())
     }
 
-    /// The same detector with another threshold, for measuring.
+    /// The same detector with another calibration, for fitting and measuring.
     #[must_use]
     pub fn with_calibration(mut self, calibration: verdict::Calibration) -> Self {
         self.calibration = calibration;
         self
     }
 
-    /// Temperature and threshold in use.
+    /// Temperature, threshold and curve of the score in use.
     pub fn calibration(&self) -> verdict::Calibration {
         self.calibration
     }
+}
+
+/// Probabilities of a token about which something else than the network is certain.
+fn certain(tag: usize, probability: f32) -> [f32; TAGS.len()] {
+    let mut row = [0.0; TAGS.len()];
+    row[0] = 1.0 - probability;
+    row[tag] = probability;
+    row
 }
 
 /// Tensors of any float type as f32.

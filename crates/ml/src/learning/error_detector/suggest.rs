@@ -11,10 +11,13 @@ const MODALS: [&str; 14] =
     ["can", "could", "will", "would", "shall", "should", "may", "might", "must", "ca", "wo", "did", "does", "do"];
 const NUMBERS: [&str; 12] =
     ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "many", "several", "these"];
+const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];
 /// Words that begin with a vowel letter and a consonant sound.
-const CONSONANT_SOUND: [&str; 8] = ["uni", "use", "usu", "eu", "one", "once", "ubi", "uk"];
-/// Words that begin with a consonant letter and a vowel sound.
-const VOWEL_SOUND: [&str; 5] = ["hour", "honest", "honor", "honour", "heir"];
+const CONSONANT_SOUND: [&str; 11] = ["uni", "use", "usu", "eu", "one", "once", "ubi", "uk", "ura", "util", "utop"];
+/// Words that begin with a consonant letter and a vowel sound, and the exceptions to the line above.
+const VOWEL_SOUND: [&str; 7] = ["hour", "honest", "honor", "honour", "heir", "unim", "unin"];
+/// Words that are said both ways.
+const EITHER_SOUND: [&str; 5] = ["herb", "histor", "hotel", "oner", "ouija"];
 
 /// A suggestion for the token at `at` of a sentence; `Some("")` to leave it out.
 pub fn suggest(sentence: &[Token], at: usize, vocabulary: &Vocabulary) -> Option<String> {
@@ -45,13 +48,25 @@ fn starts_clause(sentence: &[Token], at: usize) -> bool {
 
 /// a or an by the sound that follows.
 fn article(word: &str, after: &str) -> Option<String> {
-    if !matches!(word, "a" | "an") || !after.chars().next()?.is_ascii_alphabetic() {
+    let begins = |list: &[&str]| list.iter().any(|head| after.starts_with(head));
+    let spoken = after.len() > 1 && after.chars().all(|c| c.is_ascii_lowercase()) && after.contains(VOWELS);
+    if !matches!(word, "a" | "an") || !spoken || begins(&EITHER_SOUND) {
         return None;
     }
-    let begins = |list: &[&str]| list.iter().any(|head| after.starts_with(head));
-    let vowel = after.starts_with(['a', 'e', 'i', 'o', 'u']);
-    let sounds_vowel = (vowel && !begins(&CONSONANT_SOUND)) || begins(&VOWEL_SOUND);
+    let sounds_vowel =
+        (after.starts_with(['a', 'e', 'i', 'o', 'u']) && !begins(&CONSONANT_SOUND)) || begins(&VOWEL_SOUND);
     Some(if sounds_vowel { "an" } else { "a" }.to_owned())
+}
+
+/// Whether the token at `at` is a or an where the sound that follows wants the other. Abbreviations ("an FBI agent")
+/// and lone letters are not judged.
+pub fn is_wrong_article(sentence: &[Token], at: usize) -> bool {
+    let [Some(word), Some(after)] = [sentence.get(at), sentence.get(at + 1)] else { return false };
+    let capitals = after.text.chars().skip(1).any(char::is_uppercase);
+    // A capital A may be a grade or a letter of the alphabet ("vitamin A is").
+    let letter = word.text == "A" && sentence.iter().take(at).any(Token::is_word);
+    let form = normal_form(&word.text);
+    !capitals && !letter && article(&form, &normal_form(&after.text)).is_some_and(|right| right != form)
 }
 
 /// The verb right after a subject pronoun.
@@ -229,6 +244,17 @@ mod tests {
         for (text, word, expected) in cases {
             assert_eq!(suggestion(text, word).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn articles_follow_the_sound_not_the_letter() {
+        let wrong = ["a apple", "an university", "a hour", "an car", "a unimportant thing"];
+        let right =
+            ["an apple", "a university", "an hour", "a car", "an FBI agent", "a UN base", "a 8", "an unusual day"];
+        let found = |text: &str| is_wrong_article(&tokenize(text), 0);
+        assert!(wrong.iter().all(|text| found(text)));
+        assert_eq!(right.iter().find(|text| found(text)), None);
+        assert!(!is_wrong_article(&tokenize("vitamin A is good"), 1));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! From probabilities of tokens to spans and one score.
 //!
-//! With p the probability that a token is wrong and n the judged tokens of a sentence, a sentence is acceptable to
-//! `exp(min(1, 8/n) · Σ ln(1 − p))`: the chance that no token is wrong, for a sentence of up to eight tokens, and
-//! what eight such tokens would have for a longer one, so that length alone costs nothing. The score of a text is
-//! the mean over its sentences, weighted by n, times the share of its words that were judged at all (a text in
-//! Korean has none, and scores 0). It is rounded to four places, as are confidences.
+//! With p the probability that a token is wrong and n the judged tokens of a sentence, a sentence has the doubt
+//! `x = √(min(1, 8/n) · −Σ ln(1 − p))`. Under the root stands the negated logarithm of the chance that no token is
+//! wrong, for a sentence of up to eight tokens, and what eight such tokens would have for a longer one, so that length
+//! alone costs nothing. That chance is far from 1 for a run of slightly doubtful words, so it is not the score: the
+//! score of a sentence is `1 / (1 + exp(slope · x − offset))`, the probability that the sentence is clean, as fitted on
+//! clean and on corrupted sentences that weigh the same (why the root: docs/models.md). The score of a text is the
+//! mean over its sentences, weighted by n, times the share of its words that were judged at all (a text in Korean has
+//! none, and scores 0). It is rounded to four places, as are confidences.
 
 use baeum_domain::learning::evaluation::{ErrorCategory, ErrorSpan};
 
@@ -24,14 +27,43 @@ pub struct Calibration {
     pub temperature: f64,
     /// Probability of an error from which on a token is flagged, 0 to 1.
     pub threshold: f64,
+    /// Of the logistic curve from doubt to score; not below 0.
+    pub slope: f64,
+    /// Of the same curve: its logit where there is no doubt.
+    pub offset: f64,
 }
 
 impl Calibration {
-    /// From the tensor of the weights: temperature, threshold.
-    pub fn from_values(values: &[f32]) -> Self {
-        let value = |at: usize, default: f64| values.get(at).map_or(default, |v| f64::from(*v));
-        Self { temperature: value(0, 1.0).max(0.05), threshold: value(1, 0.5) }
+    /// From the tensor of the weights: temperature, threshold, slope, offset. `None` where it has others, or values
+    /// that make no sense.
+    pub fn from_values(values: &[f32]) -> Option<Self> {
+        let [temperature, threshold, slope, offset] = <[f32; 4]>::try_from(values).ok()?.map(f64::from);
+        let sound = temperature > 0.0 && slope >= 0.0 && (0.0..=1.0).contains(&threshold);
+        (sound && temperature.is_finite() && slope.is_finite() && offset.is_finite()).then_some(Self {
+            temperature,
+            threshold,
+            slope,
+            offset,
+        })
     }
+
+    /// As [`Self::from_values`] takes it.
+    #[allow(clippy::cast_possible_truncation, reason = "stored as f32")]
+    pub fn to_values(self) -> [f32; 4] {
+        [self.temperature, self.threshold, self.slope, self.offset].map(|value| value as f32)
+    }
+
+    /// The probability that a sentence of this doubt is clean.
+    pub fn acceptable(&self, doubt: f64) -> f64 {
+        1.0 / (1.0 + libm::exp(self.slope.mul_add(doubt, -self.offset)))
+    }
+}
+
+/// The doubt about a sentence, from 0 on, and the number of its judged tokens; `None` where there is none.
+pub fn doubt(sentence: &[Token], rows: &[[f32; TAGS.len()]]) -> Option<(f64, f64)> {
+    let judged = small(sentence.iter().filter(|t| t.is_judged()).count());
+    let log: f64 = rows.iter().map(|row| libm::log(1.0 - error(row).min(0.9999))).sum();
+    (judged > 0.0).then(|| ((-log * (FULL_LENGTH / judged).min(1.0)).max(0.0).sqrt(), judged))
 }
 
 /// What was found in a text.
@@ -61,12 +93,10 @@ impl Judge {
 
     /// Adds a sentence and the probabilities of its tokens.
     pub fn add(&mut self, sentence: &[Token], rows: &[[f32; TAGS.len()]], vocabulary: &Vocabulary) {
-        let judged = small(sentence.iter().filter(|t| t.is_judged()).count());
         self.words += small(sentence.iter().filter(|t| t.is_word()).count());
-        self.judged += judged;
-        if judged > 0.0 {
-            let log: f64 = rows.iter().map(|row| libm::log(1.0 - error(row).min(0.9999))).sum();
-            self.acceptable += judged * libm::exp(log * (FULL_LENGTH / judged).min(1.0));
+        if let Some((doubt, judged)) = doubt(sentence, rows) {
+            self.judged += judged;
+            self.acceptable += judged * self.calibration.acceptable(doubt);
         }
         let threshold = self.calibration.threshold;
         for (at, row) in rows.iter().enumerate().filter(|(_, row)| error(row) >= threshold) {
@@ -112,4 +142,70 @@ pub fn category(row: &[f32; TAGS.len()]) -> ErrorCategory {
 
 fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenize::tokenize;
+    use super::*;
+
+    const CALIBRATION: Calibration = Calibration { temperature: 1.0, threshold: 0.5, slope: 1.0, offset: 2.0 };
+
+    fn row(category: Option<ErrorCategory>, probability: f32) -> [f32; TAGS.len()] {
+        let mut row = [0.0; TAGS.len()];
+        row[0] = 1.0 - probability;
+        row[super::super::tags::index(category)] += probability;
+        row
+    }
+
+    fn judged(text: &str, rows: &[[f32; TAGS.len()]]) -> Judgement {
+        let mut judge = Judge::new(CALIBRATION);
+        judge.add(&tokenize(text), rows, &Vocabulary::default());
+        judge.finish()
+    }
+
+    #[test]
+    fn a_short_sentence_scores_by_the_chance_that_nothing_is_wrong() {
+        let rows = [row(Some(ErrorCategory::Tense), 0.5), row(Some(ErrorCategory::Tense), 0.2)];
+        let score = 1.0 / (1.0 + libm::exp((-libm::log(0.4)).sqrt() - 2.0));
+        assert!((judged("he go", &rows).score - score).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_more_doubtful_word_never_raises_the_score() {
+        let score = |percent: f32| judged("go", &[row(Some(ErrorCategory::Tense), percent / 100.0)]).score;
+        let scores: Vec<f64> = (0..=100u8).map(|percent| score(f32::from(percent))).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+        assert!(scores[0] > 0.85 && scores[100] < 0.3);
+    }
+
+    #[test]
+    fn a_calibration_of_other_values_is_refused() {
+        assert_eq!(Calibration::from_values(&CALIBRATION.to_values()), Some(CALIBRATION));
+        for values in [&[1.1, 0.7][..], &[0.0, 0.7, 1.0, 2.0], &[1.0, 0.7, -1.0, 2.0], &[1.0, 0.7, 1.0, f32::NAN]] {
+            assert_eq!(Calibration::from_values(values), None);
+        }
+    }
+
+    #[test]
+    fn length_alone_costs_nothing_from_eight_words_on() {
+        let all = vec![row(Some(ErrorCategory::Tense), 0.05); 24];
+        let eight = judged(&"word ".repeat(8), &all[..8]).score;
+        assert!((judged(&"word ".repeat(24), &all).score - eight).abs() < 1e-3);
+    }
+
+    #[test]
+    fn words_that_were_not_judged_take_their_share_of_the_score() {
+        let mut judge = Judge::new(CALIBRATION);
+        judge.add(&tokenize("good 좋아"), &[row(None, 0.0), row(None, 0.0)], &Vocabulary::default());
+        assert!((judge.finish().score - CALIBRATION.acceptable(0.0) / 2.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn swapped_words_are_one_span_and_two_mistakes_are_two() {
+        let order = row(Some(ErrorCategory::Order), 0.9);
+        assert_eq!(judged("teacher good", &[order, order]).spans.len(), 1);
+        let tense = row(Some(ErrorCategory::Tense), 0.9);
+        assert_eq!(judged("teached goed", &[tense, tense]).spans.len(), 2);
+    }
 }
