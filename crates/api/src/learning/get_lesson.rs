@@ -70,7 +70,7 @@ pub(crate) struct AttemptMade {
     /// Which attempt at the task, from 1.
     ordinal: u32,
     /// The learner's own words; none once their key was erased, and for everyone but the learner.
-    text: Option<String>,
+    answer: Option<String>,
     /// How many words it has.
     words: u32,
     /// Milliseconds worked or spoken, where measured.
@@ -120,13 +120,13 @@ pub(crate) async fn get_lesson(
     });
     let mut attempts = vec![];
     for attempt in row.attempts {
-        let text = if signed_in.is(row.learner_id) { open(&state, row.learner_id, &attempt).await? } else { None };
+        let answer = if signed_in.is(row.learner_id) { open(&state, row.learner_id, &attempt).await? } else { None };
         attempts.push(AttemptMade {
             attempt_id: attempt.attempt_id.0,
             task_id: attempt.task_id.into(),
             kind: attempt.kind.into(),
             ordinal: attempt.ordinal,
-            text,
+            answer,
             words: attempt.words,
             duration_ms: attempt.duration_ms,
             passed: attempt.passed,
