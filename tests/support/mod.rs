@@ -96,6 +96,7 @@ pub struct Platform {
     /// The database of the production mode.
     pub database: Option<TestDatabase>,
     stream: Option<String>,
+    one_process: bool,
 }
 
 const ROLES: [&str; 4] = ["api", "relay", "project", "process"];
@@ -117,7 +118,32 @@ impl Platform {
         Self::start(environment, data, Some(database), Some(stream))
     }
 
+    /// Everything in one process on a real database (and broker) that is reached by these URLs.
+    pub fn on(database: TestDatabase, database_url: &str, nats_url: Option<&str>) -> Self {
+        let data = TempDir::new().expect("a folder");
+        let mut environment = vec![("DATABASE_URL", database_url.to_owned())];
+        let stream = nats_url.map(|_| stream_name());
+        if let (Some(url), Some(stream)) = (nats_url, &stream) {
+            environment.extend([("NATS_URL", url.to_owned()), ("BAEUM_STREAM", stream.clone())]);
+        }
+        let mut platform = Self::prepare(environment, data, Some(database), stream);
+        platform.one_process = true;
+        platform.start_all();
+        platform
+    }
+
     fn start(
+        environment: Vec<(&'static str, String)>,
+        data: TempDir,
+        database: Option<TestDatabase>,
+        stream: Option<String>,
+    ) -> Self {
+        let mut platform = Self::prepare(environment, data, database, stream);
+        platform.start_all();
+        platform
+    }
+
+    fn prepare(
         mut environment: Vec<(&'static str, String)>,
         data: TempDir,
         database: Option<TestDatabase>,
@@ -126,13 +152,11 @@ impl Platform {
         environment.push(("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()));
         environment.push(("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()));
         let listen = "127.0.0.1:0".to_owned();
-        let mut platform = Self { processes: vec![], environment, listen, data, database, stream };
-        platform.start_all();
-        platform
+        Self { processes: vec![], one_process: database.is_none(), environment, listen, data, database, stream }
     }
 
     fn roles(&self) -> &'static [&'static str] {
-        if self.database.is_some() { &ROLES } else { &["serve"] }
+        if self.one_process { &["serve"] } else { &ROLES }
     }
 
     fn start_all(&mut self) {
@@ -207,6 +231,13 @@ impl Platform {
         if embedded {
             self.start_again();
         }
+    }
+
+    /// How many messages the stream of the production mode holds.
+    pub async fn messages(&self) -> u64 {
+        let nats = async_nats::connect(nats_url()).await.expect("NATS answers");
+        let stream = async_nats::jetstream::new(nats).get_stream(self.stream.as_ref().expect("a stream")).await;
+        stream.expect("the stream").get_info().await.expect("known").state.messages
     }
 
     /// Removes the stream of the production mode from the broker.

@@ -22,7 +22,7 @@ use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
     recommendation::content_recommender::ContentRecommender,
 };
-use baeum_testing::{TestClock, TestDatabase, TestEntropy};
+use baeum_testing::{TestClock, TestDatabase, TestEntropy, new_id};
 use uuid::Uuid;
 
 /// What a benchmark may fail with: it is told and ends.
@@ -71,7 +71,7 @@ impl World {
             .register(
                 &nobody,
                 Registration {
-                    email: format!("{}@example.org", Uuid::now_v7()),
+                    email: format!("{}@example.org", new_id()),
                     password: "correct horse battery".into(),
                     display_name: "Bench".into(),
                     preferences: samples::preferences(),
@@ -83,7 +83,7 @@ impl World {
         let context = CommandContext { fingerprint: None, ..request(learner_id).context(self.clock()) };
         let command = curriculum::Command::Assign {
             learner_id,
-            assessment_id: AssessmentId(Uuid::now_v7()),
+            assessment_id: AssessmentId(new_id()),
             level: Cefr::B1,
             weaknesses: vec![Weakness { skill: Skill::Writing, focus: "articles".parse()? }],
         };
@@ -118,7 +118,7 @@ fn request(user_id: UserId) -> Request {
         caller: Caller { tenant: "main".into(), user_id, roles: BTreeSet::from([Role::Learner]) },
         idempotency: None,
         expected_sequence: None,
-        correlation_id: Uuid::now_v7(),
+        correlation_id: new_id(),
     }
 }
 

@@ -15,6 +15,18 @@ use crate::config::Config;
 #[cfg(feature = "embedded")]
 use crate::embedded::{Embedded, EmbeddedError};
 
+/// There is none of it in this build.
+#[cfg(not(feature = "embedded"))]
+enum Embedded {}
+
+#[cfg(not(feature = "embedded"))]
+impl Embedded {
+    #[allow(clippy::unused_async, reason = "the other build of it waits")]
+    async fn close(self) {
+        match self {}
+    }
+}
+
 /// What the database's own lists call this process.
 pub(crate) const APPLICATION: &str = "baeum";
 /// How long a request waits for a connection.
@@ -77,7 +89,6 @@ pub(crate) enum DatabaseError {
 /// A database that is ready for use.
 pub(crate) struct Database {
     pool: PgPool,
-    #[cfg(feature = "embedded")]
     embedded: Option<Embedded>,
 }
 
@@ -122,11 +133,7 @@ impl Database {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
-        Ok(Self {
-            pool,
-            #[cfg(feature = "embedded")]
-            embedded: None,
-        })
+        Ok(Self { pool, embedded: None })
     }
 
     async fn prepare(&self) -> Result<(), DatabaseError> {
@@ -149,15 +156,11 @@ impl Database {
 
     /// Whether it lives in this process.
     pub(crate) fn is_embedded(&self) -> bool {
-        #[cfg(feature = "embedded")]
-        return self.embedded.is_some();
-        #[cfg(not(feature = "embedded"))]
-        false
+        self.embedded.is_some()
     }
 
     /// Ends every connection, and the embedded database itself.
     pub(crate) async fn close(self) {
-        #[cfg(feature = "embedded")]
         if let Some(embedded) = self.embedded {
             return embedded.close().await;
         }

@@ -3,6 +3,8 @@
 //! `DATABASE_URL` and `NATS_URL` say where the servers are; `scripts/test` sets them. Without them, the servers of this
 //! machine on their usual ports are used.
 
+#![allow(clippy::disallowed_methods, reason = "names of databases and streams, and ids, must differ between runs")]
+
 use std::{
     str::FromStr,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -75,6 +77,11 @@ fn server() -> PgConnectOptions {
 
 async fn admin() -> PgConnection {
     PgConnection::connect_with(&server()).await.expect("Postgres answers: set DATABASE_URL, or run scripts/test")
+}
+
+/// An id that nothing else has.
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
 }
 
 /// Where NATS is.

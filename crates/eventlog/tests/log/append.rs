@@ -3,7 +3,7 @@
 use crate::support::{TENANT, context, execute, goal, open, register, registered};
 use baeum_domain::identity::user::{Error, User};
 use baeum_eventlog::{EventFilter, ExecuteError, LogError};
-use baeum_testing::TestDatabase;
+use baeum_testing::{TestDatabase, new_id};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ async fn the_same_command_gets_the_stored_answer_and_another_body_is_an_error() 
     let database = TestDatabase::create().await;
     let log = open(&database, None).await;
     let id = registered(&log).await;
-    let key = Uuid::now_v7();
+    let key = new_id();
     let first = execute(&log, &context(Some((key, "a"))), id, goal(30)).await.expect("done");
     execute(&log, &context(None), id, goal(60)).await.expect("done");
     let again = execute(&log, &context(Some((key, "a"))), id, goal(30)).await.expect("stored");
@@ -67,7 +67,7 @@ async fn two_processes_with_the_same_key_append_once() {
     let logs = [open(&database, None).await, open(&database, None).await];
     for round in 0..20_u16 {
         let id = registered(&logs[0]).await;
-        let key = Uuid::now_v7();
+        let key = new_id();
         let minutes = 10 + round;
         let (one, two) = (context(Some((key, "a"))), context(Some((key, "a"))));
         let (a, b) =
@@ -87,7 +87,7 @@ async fn a_command_that_decides_nothing_is_remembered_all_the_same() {
     let database = TestDatabase::create().await;
     let log = open(&database, None).await;
     let id = registered(&log).await;
-    let key = Uuid::now_v7();
+    let key = new_id();
     let first = execute(&log, &context(Some((key, "a"))), id, register(id)).await.expect("done");
     assert_eq!((first.position, first.sequence), (1, 1));
     let reused = execute(&log, &context(Some((key, "b"))), id, goal(30)).await;
@@ -108,7 +108,7 @@ async fn a_stale_precondition_is_refused_with_both_versions() {
 async fn a_refusal_appends_nothing() {
     let database = TestDatabase::create().await;
     let log = open(&database, None).await;
-    let refused = execute(&log, &context(None), Uuid::now_v7(), goal(30)).await;
+    let refused = execute(&log, &context(None), new_id(), goal(30)).await;
     assert!(matches!(refused, Err(ExecuteError::Refused(Error::NotRegistered))));
     assert_eq!(log.head().await.expect("readable"), 0);
 }

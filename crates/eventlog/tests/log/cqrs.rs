@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use crate::support::{TENANT, context, execute, goal, open, register, registered};
 use baeum_domain::identity::user::{Event, User};
 use baeum_eventlog::cqrs::{CqrsStore, Root};
-use baeum_testing::TestDatabase;
+use baeum_testing::{TestDatabase, new_id};
 use cqrs_es::{CqrsFramework, EventStore, persist::PersistedEventStore};
 use postgres_es::PostgresEventRepository;
-use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stock_postgres_es_reads_our_streams() {
@@ -28,7 +27,7 @@ async fn a_cqrs_es_framework_runs_on_our_log() {
     let database = TestDatabase::create().await;
     let log = open(&database, None).await;
     let framework = CqrsFramework::new(CqrsStore::<User>::new(log.clone(), TENANT), vec![], ());
-    let id = Uuid::now_v7();
+    let id = new_id();
     let metadata = HashMap::from([("actor".to_owned(), "an older program".to_owned())]);
     framework.execute_with_metadata(&id.to_string(), register(id), metadata).await.expect("registered");
     framework.execute(&id.to_string(), goal(25)).await.expect("changed");

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::support::{open, registered};
 use baeum_eventlog::{Feed, lease::Lease, nats::Broker, relay};
-use baeum_testing::{TestDatabase, eventually, nats_url, stream_name};
+use baeum_testing::{TestDatabase, eventually, nats_url, new_id, stream_name};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// Follows a feed until it has brought `count` events, and checks that nothing is missing or doubled.
 async fn collect(feed: &mut Feed, mut position: i64, count: i64) {
@@ -114,7 +113,7 @@ async fn a_feed_fills_from_the_log_what_the_broker_lost() {
 async fn a_lease_has_one_holder_and_passes_on_when_it_is_released() {
     let database = TestDatabase::create().await;
     let claim = |holder| Lease::new(database.pool.clone(), "relay:x", holder);
-    let (one, two) = (claim(Uuid::now_v7()), claim(Uuid::now_v7()));
+    let (one, two) = (claim(new_id()), claim(new_id()));
     assert!(one.hold().await.expect("asked"));
     assert!(!two.hold().await.expect("asked"));
     assert!(one.hold().await.expect("renewed"));
@@ -126,8 +125,8 @@ async fn a_lease_has_one_holder_and_passes_on_when_it_is_released() {
 async fn a_lease_whose_holder_is_gone_is_taken_over_within_seconds() {
     let database = TestDatabase::create().await;
     let claim = |holder| Lease::new(database.pool.clone(), "relay:x", holder);
-    assert!(claim(Uuid::now_v7()).hold().await.expect("asked"));
-    let heir = claim(Uuid::now_v7());
+    assert!(claim(new_id()).hold().await.expect("asked"));
+    let heir = claim(new_id());
     eventually("the lease ends", || async { heir.hold().await.expect("asked").then_some(()) }).await;
 }
 

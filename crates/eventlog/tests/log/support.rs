@@ -7,7 +7,7 @@ use baeum_domain::{
     ids::UserId,
 };
 use baeum_eventlog::{CommandContext, EventLog, ExecuteError, Loaded, Options, Outcome, nats::Broker};
-use baeum_testing::{TestClock, TestDatabase};
+use baeum_testing::{TestClock, TestDatabase, new_id};
 use uuid::Uuid;
 
 pub(crate) const TENANT: &str = "main";
@@ -21,10 +21,10 @@ pub(crate) fn context(key: Option<(Uuid, &str)>) -> CommandContext {
     CommandContext {
         tenant: TENANT.into(),
         actor: "test".into(),
-        command_id: key.map_or_else(Uuid::now_v7, |(id, _)| id),
+        command_id: key.map_or_else(new_id, |(id, _)| id),
         fingerprint: key.map(|(_, fingerprint)| fingerprint.to_owned()),
-        correlation_id: Uuid::now_v7(),
-        causation_id: Uuid::now_v7(),
+        correlation_id: new_id(),
+        causation_id: new_id(),
         expected_sequence: None,
     }
 }
@@ -58,7 +58,7 @@ pub(crate) async fn execute(
 
 /// Registers a user and returns their id.
 pub(crate) async fn registered(log: &EventLog) -> Uuid {
-    let id = Uuid::now_v7();
+    let id = new_id();
     execute(log, &context(None), id, register(id)).await.expect("registered");
     id
 }
