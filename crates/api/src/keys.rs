@@ -132,6 +132,7 @@ impl KeyRing {
         }
         let keys = read(commands).await.map_err(|error| {
             tracing::error!(%error, "the signing keys could not be read again");
+            self.0.write().unwrap_or_else(PoisonError::into_inner).reloaded_at = None;
             Problem::plain("database-unavailable").retry_after(2)
         })?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).keys = Arc::new(keys);

@@ -4,6 +4,7 @@ use baeum_domain::{
     assessment::assessment, identity::user, learning::curriculum, learning::lesson, progress::progress,
     recommendation::recommendation, text::TextError,
 };
+use baeum_eventlog::LogError;
 
 /// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,17 @@ pub trait Refusal: std::error::Error {
 
     /// A stable name in kebab case, by which a client tells it apart.
     fn code(&self) -> &'static str;
+}
+
+/// The name under which a failing log is told.
+pub(crate) fn log_code(error: &LogError) -> &'static str {
+    match error {
+        LogError::Busy => "log-busy",
+        LogError::Unreadable { .. } => "log-unreadable",
+        LogError::Unavailable(_) | LogError::Closed | LogError::Unwritable { .. } | LogError::Broker(_) => {
+            "log-unavailable"
+        }
+    }
 }
 
 macro_rules! refusals {

@@ -70,7 +70,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Opt
     patch, path = "/v1/learners/{id}", tag = "identity", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path), CommandHeaders), request_body = LearnerChange,
     responses(
-        (status = 200, description = "The profile as it now is", body = Positioned<Option<ProfileAnswer>>,
+        (status = 200, description = "The profile as it now is", body = Positioned<ProfileAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),
         CommandProblems,
     )

@@ -76,7 +76,7 @@ async fn a_learner_goes_from_registration_to_recommendations() {
         assert_eq!(completed.body["state"], "completed");
         let done = world.get(&path).by(&mina).send().await;
         assert_eq!(done.header("etag"), completed.header("etag"));
-        assert_eq!(done.body["attempts"][0]["text"], "I would buy apple.");
+        assert_eq!(done.body["attempts"][0]["answer"], "I would buy apple.");
         assert_eq!(done.body["attempts"][0]["verdict"]["score"], 0.75);
         assert_eq!(done.body["plan"]["tasks"][0]["sample"], "I would buy a pear.");
         assert_eq!(done.body["plan"]["tasks"][1]["sample"], Value::Null);
@@ -150,7 +150,7 @@ async fn words_whose_key_was_erased_are_gone_and_the_rest_stays() {
         sqlx::query("DELETE FROM subject_keys").execute(&world.pool).await.expect("erased");
         let reply = world.get(&path).by(&mina).send().await;
         assert_eq!(reply.status, 200);
-        assert_eq!(reply.body["attempts"][0]["text"], Value::Null);
+        assert_eq!(reply.body["attempts"][0]["answer"], Value::Null);
         assert_eq!(reply.body["attempts"][0]["verdict"]["score"], 0.75);
     })
     .await;

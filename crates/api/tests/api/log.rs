@@ -150,6 +150,8 @@ async fn an_event_that_this_build_does_not_know_is_told() {
         let reply = world.ask(axum::http::Method::PATCH, path).by(&mina).json(&change).send().await;
         assert_eq!(reply.problem(), (503, "log-unreadable"));
         assert_eq!(reply.body["event_type"], "UserCloned");
+        let lesson = world.post("/v1/lessons").by(&mina).send().await;
+        assert_eq!(lesson.problem(), (503, "log-unreadable"));
         assert_eq!(world.get("/v1/lessons").by(&mina).send().await.status, 200, "others go on");
         let events = world.get("/v1/events?type=UserCloned").by(&auditor).send().await;
         assert_eq!(events.body["events"].as_array().map(Vec::len), Some(1), "the auditor sees it as it stands");

@@ -102,6 +102,8 @@ pub(crate) struct Slow {
 
 pub(crate) struct TestModels {
     pub(crate) slow: Slow,
+    /// When set, planning panics.
+    pub(crate) broken: AtomicBool,
     catalog: Arc<Catalog>,
 }
 
@@ -109,7 +111,7 @@ impl TestModels {
     pub(crate) fn new() -> Arc<Self> {
         let catalog = Catalog::parse([("test.toml", CATALOG)]).expect("the catalogue is sound");
         let slow = Slow { on: AtomicBool::new(false), go: Semaphore::new(0) };
-        Arc::new(Self { slow, catalog: Arc::new(catalog) })
+        Arc::new(Self { slow, broken: AtomicBool::new(false), catalog: Arc::new(catalog) })
     }
 
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
@@ -204,6 +206,7 @@ impl TestModels {
 
 impl LessonPlanner for TestModels {
     fn plan(&self, input: &PlanningInput) -> Option<LessonPlan> {
+        assert!(!self.broken.load(Ordering::SeqCst), "a mistake of ours");
         let clip = self.catalog.clips.values().next()?;
         let task = |task: &baeum_domain::media::clip::Task| PlannedTask {
             task_id: task.id.clone(),

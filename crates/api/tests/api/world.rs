@@ -60,6 +60,7 @@ pub(crate) struct World {
 
 /// Runs a test in a new database, which is dropped at its end.
 pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
+    crate::privacy::listen();
     let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| "postgres://root@127.0.0.1/test".to_owned());
     let options: PgConnectOptions = url.parse().expect("DATABASE_URL is a URL of Postgres");
     let name = format!("api_{}", Uuid::now_v7().simple());

@@ -6,7 +6,7 @@ use baeum_domain::{
 use baeum_eventlog::LogError;
 
 use crate::{
-    refusal::{Refusal, RefusalKind},
+    refusal::{Refusal, RefusalKind, log_code},
     vault::VaultError,
 };
 
@@ -64,7 +64,7 @@ impl Refusal for Error {
             Self::Answer(error) => error.code(),
             Self::Vault(_) => "key-store-unavailable",
             Self::Evaluator(_) => "evaluator-failed",
-            Self::Log(_) => "log-unavailable",
+            Self::Log(error) => log_code(error),
         }
     }
 }

@@ -98,9 +98,11 @@ impl Commands {
         let (evaluator, text) = (self.ports.evaluator.clone(), answer.to_owned());
         let work = move || evaluator.evaluate(&Answer { prompt: &prompt, text: &text, level });
         let model_id = self.ports.evaluator.model_id().to_owned();
-        let verdict = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|error| EvaluatorError::Failed { model_id, reason: error.to_string() })??;
+        let verdict = tokio::task::spawn_blocking(work).await.map_err(|error| {
+            // The message of a panic may quote the answer, which belongs in no log.
+            let reason = if error.is_panic() { "it panicked" } else { "it was cancelled" };
+            EvaluatorError::Failed { model_id, reason: reason.to_owned() }
+        })??;
         Ok(verdict)
     }
 }

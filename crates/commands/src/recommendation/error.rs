@@ -3,7 +3,7 @@
 use baeum_domain::{identity::user, recommendation::recommendation};
 use baeum_eventlog::LogError;
 
-use crate::refusal::{Refusal, RefusalKind};
+use crate::refusal::{Refusal, RefusalKind, log_code};
 
 /// Why a recommendation is refused.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ impl Refusal for Error {
         match self {
             Self::Recommendation(error) => error.code(),
             Self::User(error) => error.code(),
-            Self::Log(_) => "log-unavailable",
+            Self::Log(error) => log_code(error),
         }
     }
 }
