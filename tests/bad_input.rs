@@ -27,6 +27,7 @@ impl Table {
         self.0.push((input.to_owned(), status, found));
     }
 
+    #[allow(clippy::print_stdout, reason = "shown with --nocapture")]
     fn print(&self) {
         println!("| input | status | problem type |\n|---|---|---|");
         for (input, status, code) in &self.0 {
@@ -185,7 +186,7 @@ async fn lesson(table: &mut Table, learner: &Client, other: &Client, learner_id:
     let plan = &lesson["plan"];
     let tasks = plan["tasks"].as_array().expect("tasks");
     let task = tasks.iter().find(|task| task["kind"] == "writing").expect("a writing task");
-    let good = vec!["I think this is good."; 12].join(" ");
+    let good = ["I think this is good."; 12].join(" ");
     let attempt = |answer: &str| json!({ "task_id": task["task_id"], "kind": "writing", "answer": answer });
     table.expect("another learner's lesson", other.get(&path).await, 403, "not-yours");
     table.expect("an attempt before the clip", post(learner, &attempts, attempt(&good)).await, 409, "clip-not-watched");

@@ -71,7 +71,7 @@ async fn learn(client: Client, number: usize) -> Vec<Value> {
             command(format!("{path}/clips"), viewing).await;
         }
         for task in lesson["plan"]["tasks"].as_array().expect("tasks") {
-            let words = vec!["I think that this is a good answer."; 8].join(" ");
+            let words = ["I think that this is a good answer."; 8].join(" ");
             let attempt = json!({ "task_id": task["task_id"], "kind": task["kind"], "answer": words });
             command(format!("{path}/attempts"), attempt).await;
         }

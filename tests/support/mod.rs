@@ -170,7 +170,7 @@ impl Platform {
         let (process, url) = Process::start(role, &self.listen, &self.environment);
         if let Some(url) = url {
             // A restart serves at the same address.
-            self.listen = url.trim_start_matches("http://").to_owned();
+            url.trim_start_matches("http://").clone_into(&mut self.listen);
         }
         if number < self.processes.len() {
             self.processes[number] = process;

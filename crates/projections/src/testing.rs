@@ -1,7 +1,6 @@
 //! What tests of projections share: a database of their own, small models, and a learner to write events of.
 
 use std::{
-    panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -30,12 +29,9 @@ use baeum_domain::{
     recommendation::recommendation::{Command as RecommendationCommand, Recommendation},
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, StoredPayload};
+use baeum_testing::TestDatabase;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures::FutureExt as _;
-use sqlx::{
-    ConnectOptions as _, Connection as _, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -60,27 +56,12 @@ pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
 
 /// The same with a pool of so many connections.
 pub(crate) async fn in_a_world_with(connections: u32, test: impl AsyncFnOnce(&World)) {
-    let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| "postgres://root@127.0.0.1/test".to_owned());
-    let options: PgConnectOptions = url.parse().expect("DATABASE_URL is a URL of Postgres");
-    let name = format!("projections_{}", Uuid::now_v7().simple());
-    let mut server = options.connect().await.expect("Postgres runs");
-    sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut server).await.expect("a new database");
-    let world = World::open(options.database(&name), connections).await;
-    let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
-    drop(world);
-    let dropped = sqlx::query(&format!("DROP DATABASE {name} WITH (FORCE)")).execute(&mut server).await;
-    let _ = server.close().await;
-    if let Err(panic) = result {
-        resume_unwind(panic);
-    }
-    dropped.expect("the database can be dropped");
+    let database = TestDatabase::create_with(connections).await;
+    test(&World::open(database.pool.clone()).await).await;
 }
 
 impl World {
-    async fn open(options: PgConnectOptions, connections: u32) -> Self {
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
-        let pool = pool.connect_with(options).await.expect("the new database can be reached");
-        baeum_eventlog::migrate(&pool).await.expect("the migrations run");
+    async fn open(pool: PgPool) -> Self {
         let clock = Arc::new(TestClock::default());
         let log = EventLog::open(pool.clone(), clock.clone(), None, Options::default()).await.expect("a log");
         let models =

@@ -31,11 +31,11 @@ pub(crate) fn start_logging(form: LogForm, filter: &str) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
+/// The message is left out: that of a slice quotes the text that was sliced, which may be a learner's.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("(no message)").replace('\n', " ");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
-    tracing::error!(place, thread, "panic: {message}");
+    tracing::error!(place, thread, "panic");
 }
 
 /// Starts collecting metrics; the handle renders them.

@@ -32,11 +32,25 @@ impl TestDatabase {
     /// # Panics
     /// When no Postgres answers.
     pub async fn create() -> Self {
+        Self::create_with(10).await
+    }
+
+    /// The same with a pool of so many connections. With one, as the embedded database has, whoever asks for a second
+    /// connection while holding the first waits in vain.
+    ///
+    /// # Panics
+    /// When no Postgres answers.
+    pub async fn create_with(connections: u32) -> Self {
         let name = format!("baeum_test_{}", Uuid::now_v7().simple());
         let mut admin = admin().await;
         sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut admin).await.expect("a new database");
         let options = server().database(&name);
-        let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await.expect("a connection");
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await
+            .expect("a connection");
         baeum_eventlog::migrate(&pool).await.expect("migrated");
         Self { pool, name }
     }

@@ -94,9 +94,9 @@ async fn without_a_token_nothing_but_the_public_routes_is_reached() {
 async fn a_token_expires_by_the_clock_of_the_log() {
     in_a_world(async |world| {
         let mina = world.someone("mina").await;
-        world.clock.forward(TimeDelta::seconds(890));
+        world.clock.advance(TimeDelta::seconds(890));
         assert_eq!(world.get("/v1/clips").by(&mina).send().await.status, 200);
-        world.clock.forward(TimeDelta::seconds(11));
+        world.clock.advance(TimeDelta::seconds(11));
         assert_eq!(refused(world, &mina, &mina.token).await, "token-expired");
     })
     .await;
@@ -185,7 +185,7 @@ async fn guessing_passwords_is_slowed_down() {
         let reply = world.post("/v1/auth/token").json(&right).send().await;
         assert_eq!(reply.problem(), (429, "too-many-attempts-to-sign-in"));
         assert!(reply.header("retry-after").parse::<u32>().is_ok_and(|it| (880..=901).contains(&it)));
-        world.clock.forward(TimeDelta::minutes(16));
+        world.clock.advance(TimeDelta::minutes(16));
         assert_eq!(world.post("/v1/auth/token").json(&right).send().await.status, 200);
     })
     .await;

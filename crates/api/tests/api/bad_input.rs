@@ -2,7 +2,6 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{client::registration, world::in_a_world};
 
@@ -84,7 +83,7 @@ async fn registrations_that_cannot_be_are_refused() {
 async fn unknown_and_impossible_ids_are_told_apart() {
     in_a_world(async |world| {
         let mina = world.someone("mina").await;
-        let (unknown, own) = (Uuid::now_v7(), mina.id);
+        let (unknown, own) = (baeum_testing::new_id(), mina.id);
         for (path, expected) in [
             (format!("/v1/assessments/{unknown}"), (404, "assessment-not-found")),
             (format!("/v1/lessons/{unknown}"), (404, "lesson-not-found")),
@@ -233,7 +232,7 @@ async fn a_database_that_goes_away_is_told_without_its_secrets() {
             (Method::POST, "/v1/lessons".to_owned()),
             (Method::GET, "/v1/lessons".to_owned()),
             (Method::GET, format!("/v1/learners/{}", mina.id)),
-            (Method::GET, format!("/v1/lessons/{}", Uuid::now_v7())),
+            (Method::GET, format!("/v1/lessons/{}", baeum_testing::new_id())),
         ] {
             let reply = world.ask(method.clone(), path.clone()).by(&mina).send().await;
             assert_eq!(reply.status, 503, "{method} {path}: {reply:?}");

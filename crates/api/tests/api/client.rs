@@ -72,7 +72,7 @@ impl World {
             },
             idempotency: None,
             expected_sequence: None,
-            correlation_id: Uuid::now_v7(),
+            correlation_id: baeum_testing::new_id(),
         };
         self.commands.change_role(&request, UserId(person.id), role, true).await.expect("granted");
         self.sign_in(person.id, &person.email).await

@@ -9,7 +9,6 @@ use baeum_domain::{
 };
 use baeum_eventlog::CommandContext;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     client::Person,
@@ -30,10 +29,10 @@ async fn processes(world: &World, person: &Person, lesson: &str) -> i64 {
         let context = CommandContext {
             tenant: "main".into(),
             actor: "saga:test".into(),
-            command_id: Uuid::now_v7(),
+            command_id: baeum_testing::new_id(),
             fingerprint: None,
-            correlation_id: Uuid::now_v7(),
-            causation_id: Uuid::now_v7(),
+            correlation_id: baeum_testing::new_id(),
+            causation_id: baeum_testing::new_id(),
             expected_sequence: None,
         };
         world.commands.dispatch(&context, command).await.expect("done");

@@ -6,7 +6,6 @@ use baeum_domain::identity::user::Role;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     client::Person,
@@ -41,7 +40,7 @@ async fn the_log_is_read_page_by_page() {
     in_a_world(async |world| {
         let auditor = world.someone_with("aud", Role::Auditor).await;
         let mina = world.someone("mina").await;
-        let correlation = Uuid::now_v7();
+        let correlation = baeum_testing::new_id();
         let started = world.post("/v1/assessments").by(&mina).header("x-request-id", correlation.to_string());
         let started = started.send().await;
         assert_eq!(started.header("x-request-id"), correlation.to_string());
@@ -114,7 +113,7 @@ async fn the_stream_ends_when_the_server_drains_or_the_token_expires() {
         let auditor = world.someone_with("aud", Role::Auditor).await;
         let expire = async {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            world.clock.forward(TimeDelta::minutes(16));
+            world.clock.advance(TimeDelta::minutes(16));
         };
         let (text, ()) = tokio::join!(read(world, &auditor, "/v1/events/stream", None, "never"), expire);
         assert!(text.contains("id: 2"));
@@ -141,7 +140,7 @@ async fn an_event_that_this_build_does_not_know_is_told() {
                     now() FROM head",
         )
         .bind(mina.id.to_string())
-        .bind(Uuid::now_v7())
+        .bind(baeum_testing::new_id())
         .execute(&world.pool)
         .await
         .expect("a foreign event");

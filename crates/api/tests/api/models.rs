@@ -24,7 +24,6 @@ use baeum_domain::{
 use baeum_projections::Models;
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 const CATALOG: &str = r#"
 [[item]]
@@ -135,7 +134,7 @@ struct TestEntropy;
 impl Entropy for TestEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let random = Uuid::now_v7().as_u64_pair().1.to_le_bytes();
+            let random = baeum_testing::new_id().as_u64_pair().1.to_le_bytes();
             chunk.copy_from_slice(&random[..chunk.len()]);
         }
     }
@@ -169,11 +168,11 @@ impl Evaluator for TestModels {
         })
     }
 
-    fn model_id(&self) -> &str {
+    fn model_id(&self) -> &'static str {
         "test"
     }
 
-    fn weights_hash(&self) -> &str {
+    fn weights_hash(&self) -> &'static str {
         "00"
     }
 }
@@ -241,7 +240,7 @@ impl Recommender for TestModels {
         }
     }
 
-    fn model_id(&self) -> &str {
+    fn model_id(&self) -> &'static str {
         "test-recommender"
     }
 }
@@ -251,7 +250,7 @@ impl AffectModel for TestModels {
         AffectBelief { probabilities: [0.1, 0.6, 0.2, 0.1], at }
     }
 
-    fn model_id(&self) -> &str {
+    fn model_id(&self) -> &'static str {
         "test-affect"
     }
 }

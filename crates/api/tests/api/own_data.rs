@@ -110,7 +110,7 @@ async fn only_administrators_change_roles() {
         assert_eq!(world.ask(Method::DELETE, last).by(&admin).send().await.problem(), (409, "last-role"));
         let none = format!("/v1/users/{}/roles/emperor", mina.id);
         assert_eq!(world.ask(Method::PUT, none).by(&admin).send().await.problem(), (422, "invalid-id"));
-        let nobody = format!("/v1/users/{}/roles/admin", uuid::Uuid::now_v7());
+        let nobody = format!("/v1/users/{}/roles/admin", baeum_testing::new_id());
         assert_eq!(world.ask(Method::PUT, nobody).by(&admin).send().await.problem(), (404, "user-not-found"));
     })
     .await;

@@ -36,7 +36,7 @@ pub(crate) async fn play(
     let mut rng = Rng::with_seed(seed);
     let (client, learner) = sign_up(client, habit, name).await?;
     let mut story = assess(&client, catalog, habit, &mut rng, name).await?;
-    story.habit = habit_name(habit);
+    story.habit = habit.name;
     let mut last_completed = None;
     for number in 0..habit.lessons {
         let gives_up = habit.gives_up && number + 1 == habit.lessons;
@@ -50,11 +50,6 @@ pub(crate) async fn play(
     }
     look(&client, &learner, last_completed.as_deref(), &mut story).await?;
     Ok(story)
-}
-
-/// The habits are constants, and so are their names.
-fn habit_name(habit: &Habit) -> &'static str {
-    habit.name
 }
 
 async fn sign_up(client: Client, habit: &Habit, name: &str) -> Result<(Client, String), ClientError> {
@@ -221,9 +216,9 @@ async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut 
     story.mean_score = progress["mean_score"].as_f64();
     story.streak = progress["streak"]["current"].as_u64().unwrap_or(0);
     let emotion = client.get(&format!("/v1/learners/{learner}/emotion")).await?;
-    story.emotion = emotion["estimate"]["state"].as_str().unwrap_or("–").to_owned();
+    emotion["estimate"]["state"].as_str().unwrap_or("–").clone_into(&mut story.emotion);
     let Some(lesson) = lesson else {
-        story.watch_next = "–".to_owned();
+        "–".clone_into(&mut story.watch_next);
         return Ok(());
     };
     for _ in 0..100 {
