@@ -1,11 +1,11 @@
 //! Request bodies: JSON of at most 64 KiB, and a clear word on whatever is wrong with one.
 
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header},
-    response::IntoResponse as _,
+    body::{BodyDataStream, Bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header},
 };
+use futures::StreamExt as _;
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -23,19 +23,35 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
+/// How much of a body that is too large is read all the same, so that its sender comes to read the answer.
+const PATIENCE: usize = 16 * LIMIT;
+
 /// Reads the bytes of a body.
 pub(crate) async fn bytes(request: Request) -> Result<Bytes, Problem> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > LIMIT) {
-        return Err(Problem::plain("body-too-large").with("limit", LIMIT));
-    }
-    Bytes::from_request(request, &()).await.map_err(|rejection: BytesRejection| {
-        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::plain("body-too-large").with("limit", LIMIT)
-        } else {
-            Problem::plain("bad-request")
+    let mut body = request.into_body().into_data_stream();
+    let mut bytes = vec![];
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|_| Problem::plain("bad-request"))?;
+        if bytes.len() + part.len() > LIMIT {
+            return Err(too_large(body, bytes.len() + part.len()).await);
         }
-    })
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes.into())
+}
+
+/// What is answered to a body that is too large, after so much of it. The connection ends with the answer where there is
+/// still more.
+async fn too_large(mut body: BodyDataStream, mut read: usize) -> Problem {
+    let problem = Problem::plain("body-too-large").with("limit", LIMIT);
+    while read < PATIENCE {
+        match body.next().await {
+            None => return problem,
+            Some(Ok(part)) => read += part.len(),
+            Some(Err(_)) => break,
+        }
+    }
+    problem.header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// Reads a JSON body into its type.

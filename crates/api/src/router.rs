@@ -1,12 +1,12 @@
 //! All routes, and what every request goes through.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+use axum::{Router, middleware, routing};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assessment, docs::Frame, emotion, identity, json, layers, learning, log, media, ops, progress, recommendation,
+    assessment, docs::Frame, emotion, identity, layers, learning, log, media, ops, progress, recommendation,
     state::ApiState,
 };
 
@@ -36,7 +36,6 @@ pub fn router(state: ApiState) -> Router {
         .route("/docs/{*file}", routing::get(ops::docs_file))
         .fallback(layers::no_such_route)
         .method_not_allowed_fallback(layers::method_not_allowed)
-        .layer(DefaultBodyLimit::max(json::LIMIT))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn(layers::bound))
         .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
