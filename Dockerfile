@@ -15,7 +15,8 @@ RUN apt-get update \
 COPY --from=build /baeum /usr/local/bin/baeum
 USER baeum
 WORKDIR /var/lib/baeum
-ENV BAEUM_LISTEN=0.0.0.0:8080 BAEUM_DATA=/var/lib/baeum/data
+# One thread a product: the evaluator is small, and many answers are evaluated at once.
+ENV BAEUM_LISTEN=0.0.0.0:8080 BAEUM_DATA=/var/lib/baeum/data RAYON_NUM_THREADS=1
 EXPOSE 8080
 ENTRYPOINT ["baeum"]
 CMD ["serve"]
