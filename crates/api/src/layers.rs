@@ -38,7 +38,7 @@ pub(crate) async fn observe(State(state): State<ApiState>, mut request: Request,
     metrics::counter!("baeum_http_requests_total", &labels).increment(1);
     metrics::histogram!("baeum_http_request_seconds", "method" => method, "path" => route.clone())
         .record(took.as_secs_f64());
-    tracing::info!(method, route, status, took_us = took.as_micros(), request_id = %id, "request");
+    tracing::debug!(method, route, status, took_us = took.as_micros(), request_id = %id, "request");
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::http::Method;
+use baeum_testing::eventually;
 use serde_json::json;
 
 use crate::{client::registration, world::in_a_world};
@@ -59,7 +60,8 @@ async fn a_request_that_is_being_done_is_not_done_twice() {
             || world.post(format!("/v1/lessons/{lesson}/attempts")).by(&mina).header(KEY, "try-1").json(&attempt);
         world.models.slow.on.store(true, Ordering::SeqCst);
         let (first, second) = tokio::join!(submit().send(), async {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let entered = &world.models.slow.entered;
+            eventually("the first is being done", || async { entered.load(Ordering::SeqCst).then_some(()) }).await;
             let second = submit().send().await;
             world.models.slow.on.store(false, Ordering::SeqCst);
             second
@@ -169,7 +171,11 @@ async fn a_read_model_that_stands_still_is_told() {
         let path = format!("/v1/learners/{}", mina.id);
         assert_eq!(world.get(&path).by(&mina).send().await.status, 200);
         world.stop.cancel();
-        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        eventually("the workers have given their leases back", || async {
+            let held: i64 = sqlx::query_scalar("SELECT count(*) FROM leases").fetch_one(&world.pool).await.ok()?;
+            (held == 0).then_some(())
+        })
+        .await;
         let body = json!({"daily_goal_minutes": 42});
         let position = world.ask(Method::PATCH, path.clone()).by(&mina).json(&body).send().await.position();
         let named = world.get(format!("{path}?min_position={position}")).by(&mina).send().await;

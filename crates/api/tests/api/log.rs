@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use baeum_domain::identity::user::Role;
+use baeum_testing::eventually;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -12,8 +13,34 @@ use crate::{
     world::{World, in_a_world},
 };
 
-/// Reads a stream until `enough` is in it, or it ends.
+/// Reads a stream until `enough` is in it.
 async fn read(world: &World, person: &Person, path: &str, last: Option<&str>, enough: &str) -> String {
+    let (text, ended) = follow(world, person, path, last, enough, || true).await;
+    assert!(!ended, "the stream ended: {text}");
+    text
+}
+
+/// Reads a stream to its end, doing something once `seen` is in it.
+async fn read_to_the_end(world: &World, person: &Person, path: &str, seen: &str, then: impl Fn()) -> String {
+    let act = || {
+        then();
+        false
+    };
+    let (text, ended) = follow(world, person, path, None, seen, act).await;
+    assert!(ended, "the stream goes on: {text}");
+    text
+}
+
+/// Reads a stream; when `seen` is in it for the first time, `act` says whether that is enough. Also tells whether the
+/// stream has ended.
+async fn follow(
+    world: &World,
+    person: &Person,
+    path: &str,
+    last: Option<&str>,
+    seen: &str,
+    act: impl Fn() -> bool,
+) -> (String, bool) {
     let mut ask = world.get(path).by(person);
     if let Some(last) = last {
         ask = ask.header("last-event-id", last);
@@ -24,15 +51,20 @@ async fn read(world: &World, person: &Person, path: &str, last: Option<&str>, en
     let mut body = response.into_body().into_data_stream();
     let mut text = String::new();
     let reading = async {
+        let mut acted = false;
         while let Some(Ok(bytes)) = body.next().await {
             text.push_str(&String::from_utf8_lossy(&bytes));
-            if text.contains(enough) {
-                break;
+            if !acted && text.contains(seen) {
+                acted = true;
+                if act() {
+                    return false;
+                }
             }
         }
+        true
     };
-    tokio::time::timeout(Duration::from_secs(15), reading).await.expect("in time");
-    text
+    let ended = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("in time");
+    (text, ended)
 }
 
 #[tokio::test]
@@ -111,18 +143,10 @@ async fn the_stream_resumes_after_the_last_event_and_goes_on_live() {
 async fn the_stream_ends_when_the_server_drains_or_the_token_expires() {
     in_a_world(async |world| {
         let auditor = world.someone_with("aud", Role::Auditor).await;
-        let expire = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            world.clock.advance(TimeDelta::minutes(16));
-        };
-        let (text, ()) = tokio::join!(read(world, &auditor, "/v1/events/stream", None, "never"), expire);
-        assert!(text.contains("id: 2"));
+        let expire = || world.clock.advance(TimeDelta::minutes(16));
+        read_to_the_end(world, &auditor, "/v1/events/stream", "id: 2", expire).await;
         let auditor = world.sign_in(auditor.id, &auditor.email).await;
-        let drain = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            world.stop.cancel();
-        };
-        tokio::join!(read(world, &auditor, "/v1/events/stream?after=2", None, "never"), drain);
+        read_to_the_end(world, &auditor, "/v1/events/stream", "id: 2", || world.stop.cancel()).await;
     })
     .await;
 }
@@ -154,9 +178,11 @@ async fn an_event_that_this_build_does_not_know_is_told() {
         assert_eq!(world.get("/v1/lessons").by(&mina).send().await.status, 200, "others go on");
         let events = world.get("/v1/events?type=UserCloned").by(&auditor).send().await;
         assert_eq!(events.body["events"].as_array().map(Vec::len), Some(1), "the auditor sees it as it stands");
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        let ready = world.get("/health/ready").send().await;
-        assert_eq!(ready.status, 503, "{ready:?}");
+        let ready = eventually("the failure shows", || async {
+            let ready = world.get("/health/ready").send().await;
+            (ready.status == 503).then_some(ready)
+        })
+        .await;
         assert!(!ready.text.contains("UserCloned"));
         let projections = world.get("/v1/projections").by(&auditor).send().await;
         let learners = projections.body["projections"].as_array().into_iter().flatten();
