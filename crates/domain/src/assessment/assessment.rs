@@ -44,6 +44,8 @@ pub enum StopReason {
 }
 
 /// What can have happened in a sitting.
+/// Other crates match it with a `_` arm, so that a new event touches this file alone.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Event {
     /// A learner began the test.

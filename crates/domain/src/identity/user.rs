@@ -62,6 +62,8 @@ pub struct Preferences {
 }
 
 /// What can have happened to a user.
+/// Other crates match it with a `_` arm, so that a new event touches this file alone.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Event {
     /// An account was opened.

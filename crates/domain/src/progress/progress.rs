@@ -69,6 +69,8 @@ pub struct Evidence {
 }
 
 /// What can have happened to a learner's progress.
+/// Other crates match it with a `_` arm, so that a new event touches this file alone.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Event {
     /// Evidence was taken in.

@@ -27,6 +27,8 @@ pub struct WatchOption {
 }
 
 /// What can have happened.
+/// Other crates match it with a `_` arm, so that a new event touches this file alone.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Event {
     /// Titles and clips were chosen.

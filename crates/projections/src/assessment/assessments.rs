@@ -202,6 +202,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             .execute(&mut *db)
             .await?;
         }
+        // Whatever else happens moves the version on.
+        _ => {}
     }
     sqlx::query("UPDATE assessments SET version = $2, position = $3 WHERE assessment_id = $1")
         .bind(id)

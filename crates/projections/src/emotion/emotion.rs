@@ -182,9 +182,7 @@ impl Projection for Emotion {
                     AssessmentEvent::AssessmentAbandoned { learner_id } => {
                         self.observe(db, event, *learner_id, |_| Signal::GaveUp).await
                     }
-                    AssessmentEvent::AssessmentStarted { .. }
-                    | AssessmentEvent::ItemAdministered { .. }
-                    | AssessmentEvent::LevelAssessed { .. } => Ok(()),
+                    _ => Ok(()),
                 },
                 AnyEvent::Lesson(change) => self.apply_lesson(db, event, change).await,
                 _ => Ok(()),
@@ -230,7 +228,7 @@ impl Emotion {
             LessonEvent::LessonAbandoned { learner_id, .. } => {
                 self.observe(db, event, *learner_id, |_| Signal::GaveUp).await
             }
-            LessonEvent::LessonStarted { .. } | LessonEvent::ClipSegmentRepeated { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -317,11 +315,7 @@ async fn apply_consent(
         UserEvent::EmotionCareConsentWithdrawn {} => {
             sqlx::query("DELETE FROM emotion WHERE learner_id = $1").bind(aggregate_id(event)?).execute(db).await?;
         }
-        UserEvent::UserRegistered { .. }
-        | UserEvent::LearningPreferencesSet { .. }
-        | UserEvent::GoalSet { .. }
-        | UserEvent::RoleGranted { .. }
-        | UserEvent::RoleRevoked { .. } => {}
+        _ => {}
     }
     Ok(())
 }

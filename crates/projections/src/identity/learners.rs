@@ -145,6 +145,8 @@ async fn apply_user(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &
             change_roles(db, user, *role, "array_append(array_remove(roles, $2), $2)").await?;
         }
         Event::RoleRevoked { role } => change_roles(db, user, *role, "array_remove(roles, $2)").await?,
+        // Whatever else happens moves the version on.
+        _ => {}
     }
     sqlx::query("UPDATE learners SET version = $2, position = $3 WHERE user_id = $1")
         .bind(user)

@@ -223,8 +223,6 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             .await?;
             return Ok(());
         }
-        // The viewing that it belongs to counts it.
-        Event::ClipSegmentRepeated { .. } => {}
         Event::ShortClipConsumed { watched_ms, .. } => {
             worked_ms = i64::from(*watched_ms);
             add_viewing(db, id, change).await?;
@@ -278,6 +276,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
                 .execute(&mut *db)
                 .await?;
         }
+        // Whatever else happens moves the version on; a repeated segment is counted by its viewing.
+        _ => {}
     }
     sqlx::query("UPDATE lessons SET active_ms = active_ms + $2, version = $3, position = $4 WHERE lesson_id = $1")
         .bind(id)

@@ -279,7 +279,7 @@ async fn apply_lesson(
             forget_lesson_date(db, lesson).await?;
         }
         LessonEvent::LessonAbandoned { .. } => forget_lesson_date(db, lesson).await?,
-        LessonEvent::ClipSegmentRepeated { .. } => {}
+        _ => {}
     }
     Ok(())
 }

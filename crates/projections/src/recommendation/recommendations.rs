@@ -116,6 +116,7 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             .execute(db)
             .await?;
         }
+        _ => {}
     }
     Ok(())
 }
