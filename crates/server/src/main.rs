@@ -14,6 +14,7 @@ mod embedded;
 mod entropy;
 mod listen;
 mod models;
+mod output;
 mod replay;
 mod roles;
 mod shutdown;

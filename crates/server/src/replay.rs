@@ -9,6 +9,8 @@ use baeum_projections::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::tell;
+
 /// Why a read model was not replayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
@@ -32,7 +34,6 @@ pub(crate) enum ReplayError {
 ///
 /// # Errors
 /// An unknown name, a failing rebuild, or a difference.
-#[allow(clippy::print_stdout, reason = "the result is what the command is for")]
 pub(crate) async fn run(
     log: &EventLog,
     registry: Vec<Arc<dyn Projection>>,
@@ -57,12 +58,12 @@ pub(crate) async fn run(
         if verify {
             let comparison = compare(log, projection, progress).await?;
             bar.finish_and_clear();
-            println!("{}", describe(&comparison));
+            tell(describe(&comparison));
             different = different.or((!comparison.is_equal()).then_some(name));
         } else {
             let position = rebuild(log, projection, progress).await?;
             bar.finish_and_clear();
-            println!("{name}: rebuilt up to position {position}");
+            tell(format_args!("{name}: rebuilt up to position {position}"));
         }
     }
     different.map_or(Ok(()), |name| Err(ReplayError::Different(name)))

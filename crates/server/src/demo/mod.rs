@@ -16,6 +16,8 @@ pub(crate) use client::ClientError;
 use habit::HABITS;
 use learner::Story;
 
+use crate::output::tell;
+
 /// How many learners play at once.
 const AT_ONCE: usize = 8;
 
@@ -37,7 +39,6 @@ pub(crate) struct DemoOptions {
 ///
 /// # Errors
 /// The first answer of the server that a learner could not go on from.
-#[allow(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(options: &DemoOptions, catalog: Catalog, run_id: uuid::Uuid) -> Result<(), ClientError> {
     let catalog = Arc::new(catalog);
     let client = Client::new(&options.url)?;
@@ -61,7 +62,7 @@ pub(crate) async fn run(options: &DemoOptions, catalog: Catalog, run_id: uuid::U
         played.push(story?);
     }
     bar.finish_and_clear();
-    println!("{}", table(&played));
+    tell(table(&played));
     Ok(())
 }
 
