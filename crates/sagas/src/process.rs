@@ -25,7 +25,7 @@ pub enum Effect {
 pub trait Process: 'static {
     /// Its name. Never changes once instances exist.
     const NAME: &'static str;
-    /// How long an instance may take from its first event; `None` for one that never ends.
+    /// How long an instance may go without getting on while the process runs; `None` for one that never ends.
     const TIMEOUT: Option<Duration>;
     /// What an instance remembers.
     type State: Default + Serialize + DeserializeOwned;

@@ -57,6 +57,24 @@ pub(crate) async fn move_cursor(
     Ok(moved.rows_affected() == 1)
 }
 
+/// Starts the time of every running instance anew: time in which nobody worked does not count against it.
+pub(crate) async fn restart_deadlines(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE process_instances SET deadline = $2
+         WHERE process = $1 AND status = 'running' AND deadline IS NOT NULL AND deadline < $2",
+    )
+    .bind(process.name)
+    .bind(deadline(process, now))
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// When an instance that gets on now must get on again.
+fn deadline(process: &Erased, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    process.timeout.and_then(|it| chrono::TimeDelta::from_std(it).ok()).map(|it| now + it)
+}
+
 /// Notes why a process does not get on.
 pub(crate) async fn note_error(pool: &PgPool, process: &Erased, error: &str) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE process_cursors SET error = $2 WHERE process = $1")
@@ -67,7 +85,7 @@ pub(crate) async fn note_error(pool: &PgPool, process: &Erased, error: &str) -> 
     Ok(())
 }
 
-/// The state of an instance that is not failed; `Err(())` inside for one that is.
+/// Status and state of an instance.
 pub(crate) async fn state(
     db: &mut PgConnection,
     process: &Erased,
@@ -91,18 +109,18 @@ pub(crate) async fn keep(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let status = if effects.contains(&Effect::Finish) { "done" } else { "running" };
-    let deadline = process.timeout.and_then(|it| chrono::TimeDelta::from_std(it).ok()).map(|it| now + it);
     sqlx::query(
         "INSERT INTO process_instances (process, instance_id, status, state, deadline, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (process, instance_id) DO UPDATE
-         SET status = excluded.status, state = excluded.state, updated_at = excluded.updated_at",
+         SET status = excluded.status, state = excluded.state, deadline = excluded.deadline,
+             updated_at = excluded.updated_at",
     )
     .bind(process.name)
     .bind(instance_id)
     .bind(status)
     .bind(state)
-    .bind(deadline)
+    .bind(deadline(process, now))
     .bind(now)
     .execute(&mut *db)
     .await?;
