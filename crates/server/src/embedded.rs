@@ -75,6 +75,8 @@ impl Embedded {
     pub(crate) async fn start(data: &Path) -> Result<Self, EmbeddedError> {
         let began = Instant::now();
         let lock = Lock::take(data)?;
+        let folder = |error| EmbeddedError::Folder { folder: data.to_owned(), error };
+        mend(data).map_err(folder)?;
         let failed = |reason: String| EmbeddedError::Start { folder: data.to_owned(), reason };
         let builder = COMMIT.iter().fold(
             PgliteServer::builder().path(data.join("postgres")).database("postgres"),
@@ -105,6 +107,7 @@ impl Embedded {
             .connect_with(options)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        note_made(data).map_err(folder)?;
         tracing::info!(folder = %data.display(), seconds = began.elapsed().as_secs_f32(), "embedded database started");
         Ok(Self { pool, server, lock })
     }
@@ -136,6 +139,47 @@ impl Embedded {
             Err(_) => tracing::warn!("the embedded database did not stop in time; it recovers at the next start"),
         }
     }
+}
+
+/// A file that pglite-oxide 0.5.1 writes anew at every start, not atomically, and cannot start with half of.
+const LAYOUT: &str = "postgres/tmp/pglite/.pglite-oxide-runtime-layout.json";
+/// A copy of it as it was at the last start that went well.
+const LAYOUT_COPY: &str = "runtime-layout.json";
+/// Is there from the making of the database until it has answered for the first time.
+const MAKING: &str = "making";
+
+/// Repairs what a process left that was killed while it started.
+fn mend(data: &Path) -> io::Result<()> {
+    let (postgres, layout, copy) = (data.join("postgres"), data.join(LAYOUT), data.join(LAYOUT_COPY));
+    if data.join(MAKING).exists() && postgres.exists() {
+        // It was never ready, so nothing that was answered is in it.
+        std::fs::remove_dir_all(&postgres)?;
+    }
+    if !postgres.exists() {
+        File::create(data.join(MAKING))?;
+    } else if copy.exists() && !is_json(&layout) {
+        tracing::info!("the last process was killed while it started; mending its files");
+        std::fs::copy(&copy, &layout)?;
+    }
+    Ok(())
+}
+
+/// Notes that the database has answered, so that [`mend`] keeps it.
+fn note_made(data: &Path) -> io::Result<()> {
+    let (layout, copy) = (data.join(LAYOUT), data.join(LAYOUT_COPY));
+    if is_json(&layout) {
+        let half = copy.with_extension("new");
+        std::fs::copy(&layout, &half)?;
+        std::fs::rename(&half, &copy)?;
+    }
+    match std::fs::remove_file(data.join(MAKING)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_json(file: &Path) -> bool {
+    std::fs::read(file).is_ok_and(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).is_ok())
 }
 
 /// Starts Postgres on a thread that may block.

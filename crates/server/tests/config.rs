@@ -158,3 +158,22 @@ fn a_data_folder_is_for_one_process_and_is_free_again_after_it() {
     let third = baeum(&folder, &["migrate"]).output().expect("the binary runs");
     assert_eq!(told(&third), (Some(0), String::new()), "{}", String::from_utf8_lossy(&third.stderr));
 }
+
+#[test]
+fn a_process_that_is_killed_while_it_starts_leaves_a_folder_that_the_next_one_can_use() {
+    let folder = folder();
+    let serve = ["serve", "--listen", FREE_PORT];
+    for pause in [0, 20, 40, 60, 80, 100, 150, 200, 300, 400] {
+        let mut process = baeum(&folder, &serve).stderr(Stdio::null()).spawn().expect("the binary runs");
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        process.kill().expect("it is killed");
+        process.wait().expect("it ends");
+    }
+    let layout = folder.path().join(".baeum/postgres/tmp/pglite/.pglite-oxide-runtime-layout.json");
+    for _ in 0..2 {
+        let migrated = baeum(&folder, &["migrate"]).output().expect("the binary runs");
+        assert_eq!(told(&migrated), (Some(0), String::new()), "{}", String::from_utf8_lossy(&migrated.stderr));
+        // The worst moment of all.
+        fs::write(&layout, "").expect("emptied");
+    }
+}
