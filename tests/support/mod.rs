@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use baeum_testing::eventually;
 use baeum_testing::{TestDatabase, nats_url, stream_name};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -400,17 +401,5 @@ pub async fn all_events(auditor: &Client) -> Vec<Value> {
             return events;
         }
         events.extend(found);
-    }
-}
-
-/// Asks every 50 ms until `look` finds something, for a minute at most.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(began.elapsed() < START, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -65,17 +65,3 @@ pub enum ExecuteError<E> {
     #[error(transparent)]
     Log(#[from] LogError),
 }
-
-impl<E> ExecuteError<E> {
-    /// The same with another error of the domain.
-    pub fn map_refused<F>(self, f: impl FnOnce(E) -> F) -> ExecuteError<F> {
-        match self {
-            Self::Refused(error) => ExecuteError::Refused(f(error)),
-            Self::PreconditionFailed { expected, actual } => ExecuteError::PreconditionFailed { expected, actual },
-            Self::KeyReused => ExecuteError::KeyReused,
-            Self::InFlight => ExecuteError::InFlight,
-            Self::Contended(attempts) => ExecuteError::Contended(attempts),
-            Self::Log(error) => ExecuteError::Log(error),
-        }
-    }
-}

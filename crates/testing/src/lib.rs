@@ -150,17 +150,17 @@ impl Entropy for TestEntropy {
     }
 }
 
-/// Asks `look` every 10 ms until it finds something.
+/// Asks `look` every 20 ms until it finds something.
 ///
 /// # Panics
-/// When nothing is found within 20 seconds.
+/// When nothing is found within a minute.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(tokio::time::Instant::now() < deadline, "not within 20 seconds: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(tokio::time::Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
