@@ -48,8 +48,8 @@ const DAG: &[(&str, &[&str])] = &[
 
 /// Which crates may depend on these packages.
 const KNOWN_BY: &[(&str, &[&str])] = &[
-    ("cqrs-es", &["baeum-eventlog"]),
-    ("async-nats", &["baeum-eventlog"]),
+    ("cqrs-es", &["baeum-eventlog", "baeum-bench"]),
+    ("async-nats", &["baeum-eventlog", "baeum-bench"]),
     (
         "sqlx",
         &[

@@ -9,6 +9,7 @@ mod cursor;
 pub mod emotion;
 pub mod identity;
 pub mod learning;
+pub mod order;
 pub mod progress;
 pub mod projection;
 pub mod rebuild;
@@ -22,6 +23,7 @@ mod wait;
 pub mod worker;
 
 pub use futures::future::BoxFuture;
+pub use order::Order;
 pub use projection::{Models, Projection, ProjectionError};
 pub use registry::registry;
 pub use status::{ProjectionState, ProjectionStatus, status};

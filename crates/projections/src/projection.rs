@@ -10,6 +10,8 @@ use futures::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::Order;
+
 /// The models and the content that projections compute with. Given once, by whoever composes the process.
 #[derive(Clone)]
 pub struct Models {
@@ -40,6 +42,16 @@ pub trait Projection: Send + Sync + 'static {
         true
     }
 
+    /// Which events must be taken in in the order of the log among themselves: all that `apply` reads or changes a row
+    /// by must belong to one key.
+    fn order(&self) -> Order;
+
+    /// The version of its tables and of what `apply` makes of an event. Raise it with every change of either, so that an
+    /// unfinished rebuild of an older build is not gone on with.
+    fn version(&self) -> u32 {
+        1
+    }
+
     /// Takes an event in. The caller moves the cursor in the same transaction.
     ///
     /// # Errors
@@ -49,6 +61,24 @@ pub trait Projection: Send + Sync + 'static {
         db: &'a mut PgConnection,
         event: &'a Recorded<AnyEvent>,
     ) -> BoxFuture<'a, Result<(), ProjectionError>>;
+
+    /// Takes many events in, with the same outcome as one after the other. A projection that can do it in fewer
+    /// statements overrides this; where it fails, the events are tried one by one to find the one to blame.
+    ///
+    /// # Errors
+    /// As [`Projection::apply`]; nothing of the transaction is then kept.
+    fn apply_all<'a>(
+        &'a self,
+        db: &'a mut PgConnection,
+        events: &'a [Recorded<AnyEvent>],
+    ) -> BoxFuture<'a, Result<(), ProjectionError>> {
+        Box::pin(async move {
+            for event in events {
+                self.apply(db, event).await?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Why a projection does not take an event in.

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
 
-use crate::{Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How far a sitting is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +109,10 @@ impl Projection for Assessments {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == Sitting::AGGREGATE
+    }
+
+    fn order(&self) -> Order {
+        Order::ByAggregate
     }
 
     fn apply<'a>(

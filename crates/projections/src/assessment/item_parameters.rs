@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, PgPool};
 
-use crate::{Models, Projection, ProjectionError};
+use crate::{Models, Order, Projection, ProjectionError};
 
 /// The parameters of an item under the two-parameter logistic model, as they are believed to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -211,6 +211,10 @@ impl Projection for ItemParameters {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == Assessment::AGGREGATE
+    }
+
+    fn order(&self) -> Order {
+        Order::Total
     }
 
     fn apply<'a>(

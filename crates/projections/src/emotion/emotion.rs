@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::{Models, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Models, Order, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How many pieces of evidence are shown.
 const EVIDENCE: usize = 5;
@@ -164,6 +164,10 @@ impl Projection for Emotion {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         matches!(aggregate_type, User::AGGREGATE | Assessment::AGGREGATE | Lesson::AGGREGATE)
+    }
+
+    fn order(&self) -> Order {
+        Order::ByField("learner_id")
     }
 
     fn apply<'a>(

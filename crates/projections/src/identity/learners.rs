@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// A user as others may read them. Names and addresses are not here: they live in the credential store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,10 @@ impl Projection for Learners {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         matches!(aggregate_type, User::AGGREGATE | Assessment::AGGREGATE)
+    }
+
+    fn order(&self) -> Order {
+        Order::ByField("learner_id")
     }
 
     fn apply<'a>(

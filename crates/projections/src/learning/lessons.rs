@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::{Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How far a lesson is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +185,10 @@ impl Projection for Lessons {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == LessonAggregate::AGGREGATE
+    }
+
+    fn order(&self) -> Order {
+        Order::ByAggregate
     }
 
     fn apply<'a>(

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How a learner gets on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,6 +158,10 @@ impl Projection for Progress {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         matches!(aggregate_type, Lesson::AGGREGATE | Aggregate::AGGREGATE | Assessment::AGGREGATE)
+    }
+
+    fn order(&self) -> Order {
+        Order::ByField("learner_id")
     }
 
     fn apply<'a>(

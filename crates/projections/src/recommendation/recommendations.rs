@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
 
-use crate::{Projection, ProjectionError, row};
+use crate::{Order, Projection, ProjectionError, row};
 
 /// What was last recommended to a learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,10 @@ impl Projection for Recommendations {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == Aggregate::AGGREGATE
+    }
+
+    fn order(&self) -> Order {
+        Order::ByField("learner_id")
     }
 
     fn apply<'a>(

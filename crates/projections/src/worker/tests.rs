@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ProjectionError, ProjectionState, ProjectionStatus, registry, status,
+    Order, ProjectionError, ProjectionState, ProjectionStatus, registry, status,
     testing::{LEARNER, PATIENCE, World, date, in_a_world, preferences},
     wait_for,
 };
@@ -35,6 +35,10 @@ impl Projection for Tally {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == User::AGGREGATE
+    }
+
+    fn order(&self) -> Order {
+        Order::ByAggregate
     }
 
     fn apply<'a>(

@@ -1,0 +1,79 @@
+//! Which events of a projection must stay in order among themselves.
+//!
+//! Events of one key are taken in one after the other, in the order of the log; events of different keys may be taken in
+//! beside each other, by different workers. An event that cannot be taken in makes the later ones of its key wait.
+
+use std::borrow::Cow;
+
+use baeum_domain::Recorded;
+use baeum_eventlog::{StoredPayload, relay};
+
+/// Into how many partitions the keys of a projection are divided. It never changes: cursors are kept by partition.
+pub const PARTITIONS: u32 = relay::PARTITIONS;
+
+/// Which events must stay in order among themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those of one aggregate.
+    ByAggregate,
+    /// Those whose body names the same value in this field; an event without it goes by its aggregate.
+    ByField(&'static str),
+    /// All of them: there is one partition, and an event that cannot be taken in stops them all.
+    Total,
+}
+
+impl Order {
+    /// The key of a stored event.
+    pub fn key<'a>(&self, event: &'a Recorded<StoredPayload>) -> Cow<'a, str> {
+        let named = match self {
+            Self::Total => return Cow::Borrowed(""),
+            Self::ByAggregate => None,
+            Self::ByField(field) => event.payload.as_object().and_then(|it| it.values().next()?.get(field)?.as_str()),
+        };
+        Cow::Borrowed(named.unwrap_or(&event.aggregate_id))
+    }
+
+    /// The partition of a key, below [`Order::partitions`].
+    pub fn partition(&self, key: &str) -> u32 {
+        if *self == Self::Total { 0 } else { relay::partition(key) }
+    }
+
+    /// How many partitions there are.
+    pub fn partitions(&self) -> u32 {
+        if *self == Self::Total { 1 } else { PARTITIONS }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_event_goes_by_the_field_it_names_and_else_by_its_aggregate() {
+        let event = |payload| Recorded {
+            position: 1,
+            event_id: Uuid::nil(),
+            aggregate_type: "lesson".to_owned(),
+            aggregate_id: "a lesson".to_owned(),
+            sequence: 1,
+            event_type: "LessonStarted".to_owned(),
+            event_version: 1,
+            tenant: "main".to_owned(),
+            actor: "test".to_owned(),
+            correlation_id: Uuid::nil(),
+            causation_id: Uuid::nil(),
+            recorded_at: DateTime::UNIX_EPOCH,
+            payload,
+        };
+        let named = event(json!({ "LessonStarted": { "learner_id": "a learner" } }));
+        let nameless = event(json!({ "LessonStarted": {} }));
+        let order = Order::ByField("learner_id");
+        assert_eq!((order.key(&named), order.key(&nameless)), ("a learner".into(), "a lesson".into()));
+        assert_eq!(Order::ByAggregate.key(&named), "a lesson");
+        assert_eq!((Order::Total.key(&named), Order::Total.partitions()), ("".into(), 1));
+        assert!(order.partition("a learner") < order.partitions());
+    }
+}
