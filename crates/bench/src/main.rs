@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod evaluate;
+mod history;
+mod rebuild;
 mod report;
 mod world;
 
@@ -31,6 +33,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
     },
+    /// Rebuilding a read model, beside reading the same events
+    Rebuild {
+        /// How many events the log has
+        #[arg(long, default_value_t = 1_000_000)]
+        events: i64,
+    },
 }
 
 #[tokio::main]
@@ -38,6 +46,7 @@ async fn main() -> ExitCode {
     let line = CommandLine::parse();
     let rows = match line.bench {
         Bench::Evaluate { answers } => evaluate::run(answers).await,
+        Bench::Rebuild { events } => rebuild::run(events).await,
     };
     let rows = match rows {
         Ok(rows) => rows,
