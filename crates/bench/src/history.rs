@@ -402,17 +402,24 @@ impl Scene<'_> {
 
     /// When it happened: groups one after the other, a quarter of an hour for a session.
     fn at(&self) -> DateTime<Utc> {
+        self.session() + TimeDelta::seconds(self.step * 45)
+    }
+
+    /// When the session began.
+    fn session(&self) -> DateTime<Utc> {
         let day = u64::try_from(self.day).unwrap_or(0);
         // Every ninth learner leaves a day out, and with it ends a streak.
         let day = if self.learner % 9 == 0 && day > 5 { day + 1 } else { day };
         let begins = self.learner / TOGETHER % 50 * 900;
-        self.story.first_day + Days::new(day) + TimeDelta::seconds(begins + self.step * 45)
+        self.story.first_day + Days::new(day) + TimeDelta::seconds(begins)
     }
 
     /// As ids are made: ordered by time, different beyond.
     fn id(&self, names: Names, which: i64) -> Uuid {
-        let at = if matches!(names, Names::Learner) { self.story.first_day } else { self.at() };
-        let day = if matches!(names, Names::Learner) { 0 } else { self.day };
+        let (at, day) = match names {
+            Names::Learner => (self.story.first_day, 0),
+            _ => (self.session(), self.day),
+        };
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
         let what = (number(self.learner) << 24) ^ number(day << 16) ^ ((names as u64) << 8) ^ number(which);
         let low = mix(self.story.salt.wrapping_add(what));
