@@ -6,7 +6,9 @@ mod append;
 mod conditions;
 mod drive;
 mod evaluate;
+mod history;
 mod load;
+mod rebuild;
 mod report;
 mod servers;
 mod workbook;
@@ -65,6 +67,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
     },
+    /// Rebuilding a read model, beside reading the same events
+    Rebuild {
+        /// How many events the log has
+        #[arg(long, default_value_t = 1_000_000)]
+        events: i64,
+    },
     /// All of them
     All,
     /// A process of a benchmark
@@ -86,7 +94,9 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = line.settings;
     let benches = match line.bench {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
-        Bench::All => vec![Bench::Append, Bench::Load, Bench::Evaluate { answers: 1_000 }],
+        Bench::All => {
+            vec![Bench::Append, Bench::Load, Bench::Rebuild { events: 1_000_000 }, Bench::Evaluate { answers: 1_000 }]
+        }
         one => vec![one],
     };
     let conditions = conditions::describe().await?;
@@ -107,6 +117,7 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
     match bench {
         Bench::Append => append::run(settings).await,
         Bench::Load => load::run(settings).await,
+        Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Worker(_) => Ok(vec![]),
     }
