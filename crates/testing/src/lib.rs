@@ -5,6 +5,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "names of databases and streams, and ids, must differ between runs")]
 
+mod nats_cluster;
+
 use std::{
     str::FromStr,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -18,6 +20,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use uuid::Uuid;
+
+pub use nats_cluster::NatsCluster;
 
 /// A migrated database for one test, dropped at its end.
 pub struct TestDatabase {
