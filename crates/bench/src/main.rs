@@ -9,6 +9,7 @@ mod evaluate;
 mod history;
 mod load;
 mod rebuild;
+mod relay;
 mod report;
 mod servers;
 mod workbook;
@@ -73,6 +74,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: i64,
     },
+    /// Carrying the log to JetStream, beside publishing the same messages with the client of NATS
+    Relay {
+        /// How many events the log has
+        #[arg(long, default_value_t = 200_000)]
+        events: i64,
+    },
     /// All of them
     All,
     /// A process of a benchmark
@@ -95,7 +102,9 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let benches = match line.bench {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
         Bench::All => {
-            vec![Bench::Append, Bench::Load, Bench::Rebuild { events: 1_000_000 }, Bench::Evaluate { answers: 1_000 }]
+            let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let relay = Bench::Relay { events: 200_000 };
+            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
         }
         one => vec![one],
     };
@@ -118,6 +127,7 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Append => append::run(settings).await,
         Bench::Load => load::run(settings).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
+        Bench::Relay { events } => relay::run(events).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Worker(_) => Ok(vec![]),
     }
