@@ -17,6 +17,7 @@ pub mod nats;
 mod read;
 mod receipt;
 pub mod relay;
+pub mod shard;
 
 pub use appender::NewEvent;
 pub use decode::{decode, decode_raw};

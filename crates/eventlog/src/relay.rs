@@ -124,10 +124,12 @@ fn headers(event: &Recorded<Value>) -> HeaderMap {
 }
 
 async fn stored_position(log: &EventLog, stream: &str) -> Result<i64, LogError> {
-    sqlx::query("INSERT INTO relay_positions (stream, position) VALUES ($1, 0) ON CONFLICT (stream) DO NOTHING")
-        .bind(stream)
-        .execute(&log.pool)
-        .await?;
+    sqlx::query(
+        "INSERT INTO relay_positions (stream, position) VALUES ($1, log_floor()) ON CONFLICT (stream) DO NOTHING",
+    )
+    .bind(stream)
+    .execute(&log.pool)
+    .await?;
     Ok(sqlx::query_scalar("SELECT position FROM relay_positions WHERE stream = $1")
         .bind(stream)
         .fetch_one(&log.pool)

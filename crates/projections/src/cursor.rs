@@ -28,7 +28,7 @@ pub(crate) async fn open(pool: &PgPool, name: &str, now: DateTime<Utc>) -> Resul
         return Ok(position);
     }
     sqlx::query(
-        "INSERT INTO projection_cursors (name, position, state, updated_at) VALUES ($1, 0, 'running', $2)
+        "INSERT INTO projection_cursors (name, position, state, updated_at) VALUES ($1, log_floor(), 'running', $2)
          ON CONFLICT (name) DO NOTHING",
     )
     .bind(name)

@@ -26,7 +26,7 @@ pub enum ProjectionState {
 pub struct ProjectionStatus {
     /// Its name.
     pub name: &'static str,
-    /// Position of the latest event that it has taken in, 0 for none.
+    /// Position of the latest event that it has taken in; the floor of the shard for none.
     pub position: i64,
     /// Position of the latest event of the log.
     pub head: i64,
@@ -53,7 +53,7 @@ pub async fn status(log: &EventLog, registry: &[Arc<dyn Projection>]) -> Result<
     let of = |projection: &Arc<dyn Projection>| {
         let name = projection.name();
         let cursor = cursors.iter().find(|cursor| cursor.name == name);
-        let position = cursor.map_or(0, |cursor| cursor.position);
+        let position = cursor.map_or(log.floor(), |cursor| cursor.position);
         let lag = (head - position).max(0);
         let state = match cursor {
             Some(cursor) if cursor.state == "failed" => ProjectionState::Failed,
