@@ -28,7 +28,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::world::Failure;
+use crate::Failure;
 
 const DAYS: i64 = 10;
 /// Events of a learner on one day.

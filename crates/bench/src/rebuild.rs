@@ -15,14 +15,14 @@ use baeum_testing::{TestClock, TestDatabase};
 use futures::TryStreamExt as _;
 use sqlx::{Acquire as _, PgPool, Row as _, postgres::PgPoolOptions};
 
-use crate::{history::write_history, report::Row, world::Failure};
+use crate::{Failure, history::write_history, report::Row, servers::tell};
 
 /// Measures over a log of `events` events.
 pub(crate) async fn run(events: i64) -> Result<Vec<Row>, Failure> {
     let database = TestDatabase::create().await;
     let began = Instant::now();
     write_history(&database.pool, events).await?;
-    eprintln!("rebuild: {events} events written in {:.1?}", began.elapsed());
+    tell(&format!("rebuild: {events} events written in {:.1?}", began.elapsed()));
     sqlx::query("VACUUM ANALYZE events").execute(&database.pool).await?;
     // What was written goes to the disk now, and not while something is measured.
     sqlx::query("CHECKPOINT").execute(&database.pool).await?;
@@ -79,7 +79,8 @@ async fn bare_read(pool: &PgPool) -> Result<Row, Failure> {
         count += 1;
     }
     let took = began.elapsed();
-    eprintln!("rebuild: {count} events of {} bytes each read in {took:.1?}", bytes / usize::try_from(count.max(1))?);
+    let each = bytes / usize::try_from(count.max(1))?;
+    tell(&format!("rebuild: {count} events of {each} bytes each read in {took:.1?}"));
     Ok(row("bare SELECT of the same events", 1, count, took))
 }
 

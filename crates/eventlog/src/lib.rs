@@ -19,6 +19,7 @@ mod read;
 mod receipt;
 pub mod relay;
 mod scan;
+pub mod shard;
 
 pub use appender::NewEvent;
 pub use decode::{decode, decode_raw};

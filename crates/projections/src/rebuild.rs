@@ -180,7 +180,7 @@ async fn run_comparison(
     let mut attempt = 0;
     loop {
         let name = shadow.projection.name();
-        let target = shadow.in_database(cursor::position(shadow.pool(), name).await)?.unwrap_or(0);
+        let target = shadow.in_database(cursor::position(shadow.pool(), name).await)?.unwrap_or(shadow.log.floor());
         if target < shadow.position() {
             // Someone has put the live tables back meanwhile.
             return Err(shadow.busy());

@@ -102,17 +102,18 @@ impl Shadow {
         let partitions = self.partitions();
         sqlx::query(
             "INSERT INTO rebuilds (name, partition, version, run, position, updated_at)
-             SELECT $1, partition, $3, $4, 0, $5 FROM generate_series(0, $2 - 1) AS partition",
+             SELECT $1, partition, $3, $4, $6, $5 FROM generate_series(0, $2 - 1) AS partition",
         )
         .bind(schema)
         .bind(i32::try_from(partitions.len()).expect("few partitions"))
         .bind(i64::from(self.projection.version()))
         .bind(self.run)
         .bind(now)
+        .bind(self.log.floor())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.positions = partitions.into_iter().map(|partition| (partition, 0)).collect();
+        self.positions = partitions.into_iter().map(|partition| (partition, self.log.floor())).collect();
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl Shadow {
 
     /// How far all partitions have come.
     pub(super) fn position(&self) -> i64 {
-        self.positions.values().copied().min().unwrap_or(0)
+        self.positions.values().copied().min().unwrap_or(self.log.floor())
     }
 
     pub(super) fn partitions(&self) -> Vec<u32> {

@@ -59,7 +59,10 @@ async fn pause_after(world: &World, steps: usize) -> Outcome {
 async fn finish(world: &World, projection: Arc<dyn Projection>, from_scratch: bool) -> i64 {
     let mut began = None;
     let options = Options { from_scratch, ..Options::default() };
-    let outcome = rebuild_with(&world.log, projection, &options, |done, _| drop(began.get_or_insert(done))).await;
+    let outcome = rebuild_with(&world.log, projection, &options, |done, _| {
+        began.get_or_insert(done);
+    })
+    .await;
     let head = world.log.head().await.expect("a head");
     assert_eq!(outcome.expect("a rebuild"), Outcome::Rebuilt(head));
     began.expect("it tells")
@@ -76,10 +79,12 @@ async fn a_rebuild_that_is_killed_again_and_again_comes_to_the_same_rows() {
             for steps in [1, 2, 1, 3, 2] {
                 let (tell, mut told) = mpsc::unbounded_channel();
                 let log = world.log.clone();
-                let rebuilding =
-                    tokio::spawn(
-                        async move { rebuild(&log, Arc::new(Progress), |done, _| drop(tell.send(done))).await },
-                    );
+                let rebuilding = tokio::spawn(async move {
+                    rebuild(&log, Arc::new(Progress), |done, _| {
+                        let _ = tell.send(done);
+                    })
+                    .await
+                });
                 let began = told.recv().await.expect("it tells where it begins");
                 assert!(began >= furthest, "what was committed is not done again: {began}, {furthest}");
                 for _ in 0..steps {
