@@ -97,17 +97,13 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
-        Command::Replay { projection, verify } => {
+        Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let database = Database::open(&config, &stop).await?;
             let replayed = async {
                 let log = open_log(&database, None).await?;
                 let registry = baeum_projections::registry(&models::models(&catalog));
-                tokio::select! {
-                    replayed = replay::run(&log, registry, projection, *verify) => replayed?,
-                    () = stop.cancelled() => tracing::info!("stopped by a signal; the live tables are as they were"),
-                }
-                Ok(())
+                Ok(replay::run(&log, registry, options, &stop).await?)
             };
             let replayed = replayed.await;
             database.close().await;
