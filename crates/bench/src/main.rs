@@ -6,7 +6,10 @@ mod append;
 mod conditions;
 mod drive;
 mod evaluate;
+mod history;
 mod load;
+mod rebuild;
+mod relay;
 mod report;
 mod servers;
 mod workbook;
@@ -65,6 +68,18 @@ enum Bench {
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
     },
+    /// Rebuilding a read model, beside reading the same events
+    Rebuild {
+        /// How many events the log has
+        #[arg(long, default_value_t = 1_000_000)]
+        events: i64,
+    },
+    /// Carrying the log to JetStream, beside publishing the same messages with the client of NATS
+    Relay {
+        /// How many events the log has
+        #[arg(long, default_value_t = 200_000)]
+        events: i64,
+    },
     /// All of them
     All,
     /// A process of a benchmark
@@ -86,7 +101,11 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = line.settings;
     let benches = match line.bench {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
-        Bench::All => vec![Bench::Append, Bench::Load, Bench::Evaluate { answers: 1_000 }],
+        Bench::All => {
+            let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let relay = Bench::Relay { events: 200_000 };
+            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
+        }
         one => vec![one],
     };
     let conditions = conditions::describe().await?;
@@ -107,6 +126,8 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
     match bench {
         Bench::Append => append::run(settings).await,
         Bench::Load => load::run(settings).await,
+        Bench::Rebuild { events } => rebuild::run(events).await,
+        Bench::Relay { events } => relay::run(events).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Worker(_) => Ok(vec![]),
     }
