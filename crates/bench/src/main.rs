@@ -6,6 +6,7 @@ mod append;
 mod conditions;
 mod drive;
 mod evaluate;
+mod growth;
 mod history;
 mod load;
 mod rebuild;
@@ -80,6 +81,8 @@ enum Bench {
         #[arg(long, default_value_t = 200_000)]
         events: i64,
     },
+    /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
+    Growth(growth::Growth),
     /// All of them
     All,
     /// A process of a benchmark
@@ -104,7 +107,8 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
             let relay = Bench::Relay { events: 200_000 };
-            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
+            let growth = Bench::Growth(growth::Growth::default());
+            vec![Bench::Append, Bench::Load, rebuild, relay, growth, Bench::Evaluate { answers: 1_000 }]
         }
         one => vec![one],
     };
@@ -128,6 +132,7 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Load => load::run(settings).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
+        Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Worker(_) => Ok(vec![]),
     }
