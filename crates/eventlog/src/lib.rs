@@ -18,6 +18,7 @@ mod pick;
 mod read;
 mod receipt;
 pub mod relay;
+pub mod shard;
 
 pub use appender::NewEvent;
 pub use decode::{decode, decode_raw};

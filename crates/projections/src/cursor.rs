@@ -48,7 +48,7 @@ pub(crate) async fn open(
     }
     sqlx::query(
         "INSERT INTO projection_cursors (name, partition, position, state, updated_at)
-         SELECT $1, partition, 0, 'running', $3 FROM generate_series(0, $2 - 1) AS partition
+         SELECT $1, partition, log_floor(), 'running', $3 FROM generate_series(0, $2 - 1) AS partition
          ON CONFLICT (name, partition) DO NOTHING",
     )
     .bind(projection.name())

@@ -27,7 +27,7 @@ pub enum ProjectionState {
 pub struct ProjectionStatus {
     /// Its name.
     pub name: &'static str,
-    /// The position up to which all of its partitions have come, 0 for none.
+    /// The position up to which all of its partitions have come; the floor of the shard for none.
     pub position: i64,
     /// Position of the latest event of the log.
     pub head: i64,
@@ -82,7 +82,7 @@ pub async fn status(log: &EventLog, registry: &[Arc<dyn Projection>]) -> Result<
         let cursors: Vec<_> = cursors.iter().filter(|cursor| cursor.name == name).collect();
         let furthest_behind = cursors.iter().min_by_key(|cursor| cursor.position);
         let failed = cursors.iter().filter(|cursor| cursor.state == "failed").min_by_key(|cursor| cursor.position);
-        let position = furthest_behind.map_or(0, |cursor| cursor.position);
+        let position = furthest_behind.map_or(log.floor(), |cursor| cursor.position);
         let lag = (head - position).max(0);
         let waiting_since = match appended.get(&position) {
             Some(known) => *known,

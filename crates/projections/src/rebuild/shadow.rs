@@ -39,7 +39,7 @@ impl Shadow {
         let name = projection.name();
         let lease = Lease::new(log.pool().clone(), format!("{purpose}:{name}"), log.clock().new_id());
         let schema = format!("{purpose}_{name}");
-        Self { log: log.clone(), projection, schema, lease, renewed: Instant::now(), position: 0 }
+        Self { log: log.clone(), projection, schema, lease, renewed: Instant::now(), position: log.floor() }
     }
 
     /// Makes the tables, works with them, and drops what is left of them, whatever came of it.
