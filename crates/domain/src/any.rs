@@ -1,6 +1,7 @@
 //! Every event of every aggregate, as one type: what readers of the whole log see.
 
 use schemars::Schema;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use strum::VariantNames;
 
@@ -33,9 +34,12 @@ macro_rules! aggregates {
             ///
             /// # Errors
             /// When the payload does not have the shape of the event.
-            pub fn from_stored(aggregate_type: &str, payload: Value) -> Result<Option<Self>, serde_json::Error> {
+            pub fn from_stored<'de, D>(aggregate_type: &str, payload: D) -> Result<Option<Self>, D::Error>
+            where
+                D: Deserializer<'de>,
+            {
                 $(if aggregate_type == <$aggregate as Decider>::AGGREGATE {
-                    return serde_json::from_value(payload).map(|event| Some(Self::$name(event)));
+                    return Deserialize::deserialize(payload).map(|event| Some(Self::$name(event)));
                 })+
                 Ok(None)
             }

@@ -19,7 +19,7 @@ mod receipt;
 pub mod relay;
 
 pub use appender::NewEvent;
-pub use decode::decode;
+pub use decode::{decode, decode_raw};
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
@@ -29,6 +29,9 @@ pub use read::EventFilter;
 
 /// The stored JSON form of an event: one key, the event's name, over its body.
 pub use serde_json::Value as StoredPayload;
+
+/// The stored JSON form of an event as text, which is passed on without being taken apart.
+pub type RawPayload = Box<serde_json::value::RawValue>;
 
 /// All DDL of the workspace, in one order.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");

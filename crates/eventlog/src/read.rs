@@ -3,10 +3,10 @@
 use baeum_domain::Recorded;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use crate::{EventLog, error::LogError};
+use crate::{EventLog, RawPayload, error::LogError};
 
 /// The columns of an event, in the order of [`EventRow`].
 pub(crate) const COLUMNS: &str = "global_position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
@@ -16,7 +16,7 @@ pub(crate) const COLUMNS: &str = "global_position, event_id, aggregate_type, agg
 const SCAN: i64 = 10_000;
 
 #[derive(FromRow)]
-pub(crate) struct EventRow {
+pub(crate) struct EventRow<P = Value> {
     global_position: i64,
     event_id: Uuid,
     aggregate_type: String,
@@ -29,11 +29,11 @@ pub(crate) struct EventRow {
     correlation_id: Uuid,
     causation_id: Uuid,
     recorded_at: DateTime<Utc>,
-    payload: Value,
+    payload: P,
 }
 
-impl From<EventRow> for Recorded<Value> {
-    fn from(row: EventRow) -> Self {
+impl<P> From<EventRow<P>> for Recorded<P> {
+    fn from(row: EventRow<P>) -> Self {
         Self {
             position: row.global_position,
             event_id: row.event_id,
@@ -70,14 +70,30 @@ impl EventLog {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read(&self, position: i64, limit: usize) -> Result<Vec<Recorded<Value>>, LogError> {
-        let rows: Vec<EventRow> = sqlx::query_as(&format!(
+        self.read_as(position, limit).await
+    }
+
+    /// As [`EventLog::read`], with payloads as text: for whoever passes events on, or reads very many.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn read_raw(&self, position: i64, limit: usize) -> Result<Vec<Recorded<RawPayload>>, LogError> {
+        let events = self.read_as::<Json<RawPayload>>(position, limit).await?;
+        Ok(events.into_iter().map(|event| event.map(|Json(payload)| payload)).collect())
+    }
+
+    async fn read_as<P>(&self, position: i64, limit: usize) -> Result<Vec<Recorded<P>>, LogError>
+    where
+        EventRow<P>: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let rows: Vec<EventRow<P>> = sqlx::query_as(&format!(
             "SELECT {COLUMNS} FROM events WHERE global_position > $1 ORDER BY global_position LIMIT $2"
         ))
         .bind(position)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?;
-        let events: Vec<Recorded<Value>> = rows.into_iter().map(Into::into).collect();
+        let events: Vec<Recorded<P>> = rows.into_iter().map(Into::into).collect();
         if let Some(last) = events.last() {
             self.observe_head(last.position);
         }
