@@ -86,6 +86,7 @@ impl Runner {
         let log = self.commands.log();
         let mut cursor = store::cursor(log.pool(), &self.process, log.clock().now()).await?;
         store::restart_deadlines(log.pool(), &self.process, log.clock().now()).await?;
+        tracing::info!(process = self.process.name, position = cursor, "reacting");
         let mut feed = log.feed();
         while self.lease.hold().await? {
             let events = self.news(&mut feed, cursor).await?;
