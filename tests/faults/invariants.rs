@@ -5,17 +5,13 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use async_nats::jetstream;
+use async_nats::jetstream::consumer::pull;
 use futures::StreamExt as _;
 use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{
-    faults::BY_HAND,
-    ledger::Sent,
-    world::{STREAM, World},
-};
+use crate::{faults::BY_HAND, ledger::Sent, world::World};
 
 /// An event of the log, without its payload.
 #[derive(FromRow)]
@@ -234,11 +230,9 @@ pub(crate) async fn check_read_models(world: &World) -> Option<String> {
 /// The stream of the broker holds every position up to `head`, in the order of positions. Copies of what came before are
 /// harmless and only counted. Returns what is wrong, and how many copies there are.
 pub(crate) async fn check_stream(world: &World, head: i64) -> (Option<String>, usize) {
-    let client = async_nats::connect(world.nats.url()).await.expect("NATS answers");
-    let jetstream = jetstream::new(client);
-    let stream = jetstream.get_stream(STREAM).await.expect("the stream");
+    let stream = world.stream().await;
     let messages = stream.get_info().await.expect("known").state.messages;
-    let config = jetstream::consumer::pull::OrderedConfig::default();
+    let config = pull::OrderedConfig::default();
     let consumer = stream.create_consumer(config).await.expect("a consumer");
     let mut found = consumer.messages().await.expect("messages");
     let (mut expected, mut copies) = (1, 0);

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use baeum_testing::{PostgresServer, free_port};
+use async_nats::jetstream::{self, stream};
+use baeum_testing::{NatsCluster, PostgresServer, eventually, free_port};
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::json;
@@ -17,8 +18,7 @@ use crate::{
     ledger::{Kind, Ledger},
     line::Line,
     load::Load,
-    nats_server::NatsServer,
-    node::Node,
+    node::{Node, tail},
     person::Person,
     support::{ADMIN, command},
 };
@@ -37,7 +37,7 @@ pub(crate) struct World {
     /// Between each API server and the database.
     pub(crate) back: Vec<Line>,
     pub(crate) postgres: PostgresServer,
-    pub(crate) nats: NatsServer,
+    pub(crate) nats: NatsCluster,
     /// Straight to the database.
     pub(crate) pool: PgPool,
     pub(crate) ledger: Arc<Ledger>,
@@ -51,16 +51,32 @@ pub(crate) struct World {
 impl World {
     /// Starts everything, and waits until it is well.
     pub(crate) async fn start(rng: &mut Rng) -> Self {
-        let (postgres, nats) = (PostgresServer::start().await, NatsServer::start().await);
-        Self::on(postgres, nats, rng).await
+        let (postgres, nats) = (PostgresServer::start().await, NatsCluster::start(1).await);
+        Self::on(postgres, nats, Arc::default(), rng).await
     }
 
-    /// The same on servers that run.
-    pub(crate) async fn on(postgres: PostgresServer, nats: NatsServer, rng: &mut Rng) -> Self {
+    /// The same with three NATS servers that keep the stream together.
+    pub(crate) async fn start_clustered(rng: &mut Rng) -> Self {
+        let (postgres, nats) = (PostgresServer::start().await, NatsCluster::start(3).await);
+        let config = stream::Config {
+            name: STREAM.to_owned(),
+            subjects: vec![format!("{STREAM}.>")],
+            num_replicas: nats.size(),
+            ..stream::Config::default()
+        };
+        let client = async_nats::connect(nats.url(0)).await.expect("NATS answers");
+        let jetstream = jetstream::new(client);
+        eventually("the servers agree on the stream", || async { jetstream.create_stream(config.clone()).await.ok() })
+            .await;
+        Self::on(postgres, nats, Arc::default(), rng).await
+    }
+
+    /// The same on servers that run, and going on with what clients were told before.
+    pub(crate) async fn on(postgres: PostgresServer, nats: NatsCluster, ledger: Arc<Ledger>, rng: &mut Rng) -> Self {
         let logs = TempDir::new().expect("a folder");
         let environment = vec![
             ("DATABASE_URL", postgres.url()),
-            ("NATS_URL", nats.url()),
+            ("NATS_URL", nats.urls()),
             ("BAEUM_STREAM", STREAM.to_owned()),
             ("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()),
@@ -89,7 +105,6 @@ impl World {
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy(&postgres.url())
             .expect("a URL");
-        let ledger = Arc::new(Ledger::default());
         let base = |line: &Line| format!("http://{}", line.address);
         let mut admin = Person::new(&base(&front[0]), ledger.clone(), ADMIN.0, ADMIN.1, rng.fork());
         admin.sign_in().await;
@@ -115,6 +130,20 @@ impl World {
         };
         world.recover().await;
         world
+    }
+
+    /// The broker, by whichever of its servers answers.
+    pub(crate) async fn jetstream(&self) -> jetstream::Context {
+        let servers: Vec<async_nats::ServerAddr> =
+            (0..self.nats.size()).map(|it| self.nats.url(it).parse().expect("a URL")).collect();
+        let client = eventually("NATS answers", || async { async_nats::connect(&servers[..]).await.ok() }).await;
+        jetstream::new(client)
+    }
+
+    /// The stream, as soon as the broker has it.
+    pub(crate) async fn stream(&self) -> stream::Stream {
+        let jetstream = self.jetstream().await;
+        eventually("there is a stream", || async { jetstream.get_stream(STREAM).await.ok() }).await
     }
 
     /// Lets clients work, who think for `think` on average between two commands.
@@ -231,7 +260,7 @@ impl World {
     /// The last words of every process.
     pub(crate) fn told(&self) -> String {
         let mut all: Vec<String> = self.nodes.iter().map(Node::told).collect();
-        all.push(format!("--- nats-server\n{}", self.nats.told()));
+        all.extend((0..self.nats.size()).map(|it| format!("--- nats-server {it}\n{}", tail(&self.nats.log(it), 20))));
         all.join("\n")
     }
 }

@@ -124,12 +124,14 @@ impl Runner {
         let mut unreadable = None;
         let mut db = log.pool().begin().await?;
         for event in events {
-            match decode(event.clone()) {
-                Ok(event) => self.react(&mut db, &event, now).await?,
-                // What came before it is kept; it is not skipped.
-                Err(error) => {
-                    unreadable = Some(error);
-                    break;
+            if self.process.events.contains(&event.event_type.as_str()) {
+                match decode(event.clone()) {
+                    Ok(event) => self.react(&mut db, &event, now).await?,
+                    // What came before it is kept; it is not skipped.
+                    Err(error) => {
+                        unreadable = Some(error);
+                        break;
+                    }
                 }
             }
             reached = event.position;

@@ -2,34 +2,31 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{
-    self,
-    consumer::{DeliverPolicy, pull},
-};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use fastrand::Rng;
 use futures::{StreamExt as _, future::BoxFuture};
 
 use super::{Fault, a_moment};
-use crate::world::{STREAM, World};
+use crate::world::World;
 
-/// The server is stopped or killed, and started again on its files.
+/// Every server is stopped or killed, and started again on its files.
 pub(crate) struct Restarted;
 
 impl Fault for Restarted {
     fn name(&self) -> &'static str {
-        "NATS restarted or killed"
+        "NATS stopped or killed, started again"
     }
 
     fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            world.nats.stop(rng.bool());
+            stop_all(world, rng.bool());
             a_moment(rng, 0..=1_000).await;
-            world.nats.start_again().await;
+            start_all(world).await;
         })
     }
 }
 
-/// The server loses all its files.
+/// Every server loses all its files.
 pub(crate) struct Emptied;
 
 impl Fault for Emptied {
@@ -39,11 +36,9 @@ impl Fault for Emptied {
 
     fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            world.nats.stop(rng.bool());
-            world.nats.empty();
-            world.nats.start_again().await;
-            let again = sqlx::query("UPDATE relay_positions SET position = 0").execute(&world.pool).await;
-            again.expect("the relay is told to begin again");
+            stop_all(world, rng.bool());
+            (0..world.nats.size()).for_each(|node| world.nats.empty(node));
+            start_all(world).await;
         })
     }
 }
@@ -58,14 +53,47 @@ impl Fault for Full {
 
     fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            world.nats.stop(true);
+            stop_all(world, true);
             world.nats.limit(Some(1_024));
-            world.nats.start_again().await;
+            start_all(world).await;
             a_moment(rng, 1_500..=3_000).await;
-            world.nats.stop(true);
+            stop_all(world, true);
             world.nats.limit(None);
-            world.nats.start_again().await;
+            start_all(world).await;
         })
+    }
+}
+
+/// One server of a cluster is killed, most often the one that leads the stream, and started again a moment later.
+pub(crate) struct NodeKilled;
+
+impl Fault for NodeKilled {
+    fn name(&self) -> &'static str {
+        "one of three NATS servers killed (kill -9)"
+    }
+
+    fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let mut stream = world.stream().await;
+            let leader = stream.info().await.ok().and_then(|info| info.cluster.as_ref()?.leader.clone());
+            let any = rng.usize(0..world.nats.size());
+            let node = leader.filter(|_| rng.u32(0..4) > 0).map_or(any, |name| world.nats.node(&name));
+            world.nats.kill(node);
+            a_moment(rng, 500..=6_000).await;
+            world.nats.restart(node).await;
+        })
+    }
+}
+
+fn stop_all(world: &mut World, in_order: bool) {
+    for node in 0..world.nats.size() {
+        if in_order { world.nats.stop(node) } else { world.nats.kill(node) }
+    }
+}
+
+async fn start_all(world: &mut World) {
+    for node in 0..world.nats.size() {
+        world.nats.restart(node).await;
     }
 }
 
@@ -79,9 +107,7 @@ impl Fault for Redelivered {
 
     fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let client = async_nats::connect(world.nats.url()).await.expect("NATS answers");
-            let jetstream = jetstream::new(client);
-            let stream = jetstream.get_stream(STREAM).await.expect("the stream");
+            let (jetstream, stream) = (world.jetstream().await, world.stream().await);
             let last = stream.get_info().await.expect("known").state.last_sequence;
             let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: rng.u64(1..=last.max(1)) };
             let config = pull::OrderedConfig { deliver_policy, ..pull::OrderedConfig::default() };

@@ -44,6 +44,16 @@ pub(crate) fn all() -> Vec<Box<dyn Fault>> {
     ]
 }
 
+/// What can happen to a cluster of NATS servers and those who use it.
+pub(crate) fn of_a_cluster() -> Vec<Box<dyn Fault>> {
+    vec![
+        Box::new(broker::NodeKilled),
+        Box::new(broker::NodeKilled),
+        Box::new(processes::Killed { role: "relay", name: "relay killed (kill -9)" }),
+        Box::new(processes::PausedRelay),
+    ]
+}
+
 /// A moment of between so many milliseconds.
 async fn a_moment(rng: &mut Rng, milliseconds: std::ops::RangeInclusive<u64>) {
     tokio::time::sleep(std::time::Duration::from_millis(rng.u64(milliseconds))).await;
