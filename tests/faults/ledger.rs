@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Watch,
     Attempt,
     Complete,
+    Skip,
 }
 
 impl Kind {
@@ -37,6 +38,7 @@ impl Kind {
             Self::Watch => events == ["ShortClipConsumed"] || events == ["ClipSegmentRepeated", "ShortClipConsumed"],
             Self::Attempt => events == ["AttemptSubmitted", "EvaluationCompleted"],
             Self::Complete => events == ["LessonCompleted"],
+            Self::Skip => events == ["ParkedEventSkipped"],
         }
     }
 }

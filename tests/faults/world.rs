@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::{
     ledger::{Kind, Ledger},
@@ -197,6 +198,33 @@ impl World {
             assert!(began.elapsed() < PATIENCE, "{}\n{}", told(), self.told());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Registers a learner whom nobody else knows of.
+    pub(crate) async fn newcomer(&mut self, rng: &mut Rng) -> Uuid {
+        let (base, name) = (format!("http://{}", self.front[0].address), format!("newcomer-{}", rng.u64(..)));
+        let newcomer = Person::register(&base, self.ledger.clone(), &name, rng.fork(), 0).await;
+        newcomer.expect("a newcomer does not go away").id
+    }
+
+    /// Read models and the keys of their streams that stand still.
+    pub(crate) async fn parked(&mut self) -> Vec<(String, String)> {
+        let mut parked = vec![];
+        let status = self.admin.get("/v1/projections").await.expect("an answer");
+        for name in status["projections"].as_array().into_iter().flatten().filter_map(|it| it["name"].as_str()) {
+            let answer = self.admin.get(&format!("/v1/projections/{name}/parked")).await.expect("an answer");
+            let keys = answer["parked"].as_array().expect("a list").iter();
+            parked.extend(keys.map(|it| (name.to_owned(), it["key"].as_str().expect("a key").to_owned())));
+        }
+        parked
+    }
+
+    /// Has the event skipped at which a stream of a read model stands still.
+    pub(crate) async fn skip(&mut self, projection: &str, key: &str) {
+        self.probed += 1;
+        let (path, id) = (format!("/v1/projections/{projection}/parked/{key}/skip"), format!("skip-{}", self.probed));
+        let body = json!({ "reason": "a drill" });
+        self.admin.command(Kind::Skip, Method::POST, &path, &id, body).await.expect("an operator does not go away");
     }
 
     /// Waits until nothing follows any more from what is there, while nobody works. Returns the head.

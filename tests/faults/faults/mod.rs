@@ -4,6 +4,7 @@
 mod broker;
 mod database;
 mod lines;
+mod poison;
 mod processes;
 
 use fastrand::Rng;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Box<dyn Fault>> {
         Box::new(database::Restarted),
         Box::new(database::Paused),
         Box::new(database::SlowProjection),
+        Box::new(poison::Poison),
         Box::new(broker::Restarted),
         Box::new(broker::Emptied),
         Box::new(broker::Full),
