@@ -59,16 +59,6 @@ impl World {
     /// The same with three NATS servers that keep the stream together.
     pub(crate) async fn start_clustered(rng: &mut Rng) -> Self {
         let (postgres, nats) = (PostgresServer::start().await, NatsCluster::start(3).await);
-        let config = stream::Config {
-            name: STREAM.to_owned(),
-            subjects: vec![format!("{STREAM}.>")],
-            num_replicas: nats.size(),
-            ..stream::Config::default()
-        };
-        let client = async_nats::connect(nats.url(0)).await.expect("NATS answers");
-        let jetstream = jetstream::new(client);
-        eventually("the servers agree on the stream", || async { jetstream.create_stream(config.clone()).await.ok() })
-            .await;
         Self::on(postgres, nats, Arc::default(), rng).await
     }
 
@@ -79,6 +69,7 @@ impl World {
             ("DATABASE_URL", postgres.url()),
             ("NATS_URL", nats.urls()),
             ("BAEUM_STREAM", STREAM.to_owned()),
+            ("BAEUM_STREAM_REPLICAS", nats.size().to_string()),
             ("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ];

@@ -35,8 +35,8 @@ impl NatsCluster {
         let folder = std::env::temp_dir().join(format!("baeum-nats-{}", Uuid::now_v7().simple()));
         fs::create_dir_all(&folder).expect("a folder");
         let ports = free_ports(size * 2);
-        let nodes = ports.chunks(2).map(|it| Node { port: it[0], routes_port: it[1], process: None });
-        let mut cluster = Self { folder, nodes: nodes.collect(), room: None };
+        let nodes = ports.chunks(2).map(|it| Node { port: it[0], routes_port: it[1], process: None }).collect();
+        let mut cluster = Self { folder, nodes, room: None };
         for node in 0..size {
             cluster.launch(node);
         }
