@@ -123,9 +123,10 @@ impl Person {
 
     /// A query, `None` where it is not answered well.
     pub(crate) async fn get(&mut self, path: &str) -> Option<Value> {
-        let answer = send(self.request(Method::GET, path)).await.ok()?;
+        let mut answer = send(self.request(Method::GET, path)).await.ok()?;
         if answer.status == StatusCode::UNAUTHORIZED {
             self.sign_in().await;
+            answer = send(self.request(Method::GET, path)).await.ok()?;
         }
         (answer.status == StatusCode::OK).then_some(answer.body)
     }

@@ -31,7 +31,9 @@ pub(crate) fn all() -> Vec<Box<dyn Fault>> {
         Box::new(processes::Killed { role: "relay", name: "relay killed (kill -9)" }),
         Box::new(processes::Killed { role: "project", name: "projection worker killed (kill -9)" }),
         Box::new(processes::Killed { role: "process", name: "saga process killed (kill -9)" }),
-        Box::new(processes::PausedRelay),
+        Box::new(processes::Paused { role: "relay", name: "relay paused beyond its lease" }),
+        Box::new(processes::Paused { role: "project", name: "projection worker paused beyond its lease" }),
+        Box::new(processes::Paused { role: "process", name: "saga process paused beyond its lease" }),
         Box::new(processes::ClockSetBack),
         Box::new(database::Restarted),
         Box::new(database::Paused),
@@ -52,7 +54,7 @@ pub(crate) fn of_a_cluster() -> Vec<Box<dyn Fault>> {
         Box::new(broker::NodeKilled),
         Box::new(broker::NodeKilled),
         Box::new(processes::Killed { role: "relay", name: "relay killed (kill -9)" }),
-        Box::new(processes::PausedRelay),
+        Box::new(processes::Paused { role: "relay", name: "relay paused beyond its lease" }),
     ]
 }
 

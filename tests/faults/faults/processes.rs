@@ -27,20 +27,23 @@ impl Fault for Killed {
     }
 }
 
-/// The active relay stands still for longer than its lease, then goes on as if nothing had been.
-pub(crate) struct PausedRelay;
+/// A process that has work stands still for longer than its lease, then goes on as if nothing had been.
+pub(crate) struct Paused {
+    pub(crate) role: &'static str,
+    pub(crate) name: &'static str,
+}
 
-impl Fault for PausedRelay {
+impl Fault for Paused {
     fn name(&self) -> &'static str {
-        "active relay paused beyond its lease"
+        self.name
     }
 
     fn inject<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let number = world.active("relay");
-            world.node("relay", number).signal("STOP");
+            let number = world.active(self.role);
+            world.node(self.role, number).signal("STOP");
             a_moment(rng, 4_500..=6_000).await;
-            world.node("relay", number).signal("CONT");
+            world.node(self.role, number).signal("CONT");
         })
     }
 }
