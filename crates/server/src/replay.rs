@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::output::tell;
 
 /// What to replay, and how.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayOptions {
     /// The read model, or `all`
     projection: String,
