@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use baeum_domain::position::number;
 use baeum_eventlog::{
     EventLog, Feed,
     lease::{Lease, RENEW_EVERY},
@@ -104,8 +105,9 @@ impl Worker {
             self.take_in(page).await?;
             self.settle().await?;
             let lag = (*self.log.watch_head().borrow() - self.position).max(0);
-            metrics::gauge!("baeum_projection_position", "projection" => name).set(approximate(self.position));
-            metrics::gauge!("baeum_projection_lag", "projection" => name).set(approximate(lag));
+            let labels = [("projection", name.to_owned()), ("shard", self.log.shard().to_string())];
+            metrics::gauge!("baeum_projection_position", &labels).set(approximate(number(self.position)));
+            metrics::gauge!("baeum_projection_lag", &labels).set(approximate(lag));
         }
     }
 

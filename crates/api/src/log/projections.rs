@@ -1,12 +1,12 @@
 //! `GET /v1/projections`: how the read models are doing.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_domain::identity::user::Role;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, state::ApiState, wire::mirror};
+use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, tenants::TenantState, wire::mirror};
 
 mirror! {
     /// What a read model is doing.
@@ -49,10 +49,7 @@ pub(crate) struct Projection {
     get, path = "/v1/projections", tag = "log", security(("bearer" = [])),
     responses((status = 200, description = "The read models", body = ProjectionsAnswer), QueryProblems)
 )]
-pub(crate) async fn projections(
-    State(state): State<ApiState>,
-    signed_in: SignedIn,
-) -> Result<Json<ProjectionsAnswer>, Problem> {
+pub(crate) async fn projections(state: TenantState, signed_in: SignedIn) -> Result<Json<ProjectionsAnswer>, Problem> {
     signed_in.must_have(&[Role::Analyst, Role::Auditor, Role::Admin])?;
     let found = baeum_projections::status(state.log(), &state.registry).await?;
     let projections = found.into_iter().map(|it| Projection {

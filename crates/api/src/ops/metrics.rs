@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::{extract::State, http::header, response::IntoResponse};
+use baeum_domain::position::number;
+use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::state::ApiState;
@@ -13,15 +15,18 @@ use crate::state::ApiState;
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    // Metrics are told even when the database is away.
-    let found = timeout(Duration::from_secs(1), baeum_projections::status(state.log(), &state.registry)).await;
-    if let Ok(Ok(projections)) = found {
-        for projection in projections {
-            metrics::gauge!("baeum_projection_lag", "projection" => projection.name).set(approximate(projection.lag));
-            metrics::gauge!("baeum_projection_position", "projection" => projection.name)
-                .set(approximate(projection.position));
+    // Metrics are told even when a database is away.
+    join_all(state.directory.desks().iter().map(async |desk| {
+        let log = desk.commands.log();
+        let found = timeout(Duration::from_secs(1), baeum_projections::status(log, &state.registry)).await;
+        let shard = log.shard().to_string();
+        for projection in found.into_iter().flatten().flatten() {
+            let labels = [("projection", projection.name.to_owned()), ("shard", shard.clone())];
+            metrics::gauge!("baeum_projection_lag", &labels).set(approximate(projection.lag));
+            metrics::gauge!("baeum_projection_position", &labels).set(approximate(number(projection.position)));
         }
-    }
+    }))
+    .await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
 
