@@ -5,6 +5,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "names of databases and streams, and ids, must differ between runs")]
 
+mod nats_cluster;
+mod postgres_server;
+
 use std::{
     str::FromStr,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -19,8 +22,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-mod postgres_server;
-
+pub use nats_cluster::NatsCluster;
 pub use postgres_server::{PostgresServer, free_port};
 
 /// A migrated database for one test, dropped at its end.

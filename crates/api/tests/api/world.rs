@@ -56,7 +56,9 @@ async fn run(test: impl AsyncFnOnce(&World), pool: PgPool, other: Option<PgPool>
     let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
     world.stop.cancel();
     drop(world);
-    workers.into_iter().for_each(|it| it.abort());
+    for worker in workers {
+        worker.abort();
+    }
     if let Err(panic) = result {
         resume_unwind(panic);
     }
