@@ -4,6 +4,7 @@
 //! [`Feed`] follows the log in either mode; the [`relay`] carries it to JetStream.
 
 mod appender;
+mod cache;
 pub mod cqrs;
 mod decode;
 mod error;
@@ -18,7 +19,6 @@ mod read;
 mod receipt;
 pub mod relay;
 
-pub use appender::NewEvent;
 pub use decode::{decode, decode_raw};
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};
