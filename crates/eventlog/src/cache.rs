@@ -37,13 +37,13 @@ pub(crate) struct AggregateCache {
     states: Option<Cache<Key, Entry>>,
     /// The position that the log must have reached for the states to be of this log: it has not where the database was
     /// put back to an earlier moment.
-    floor: AtomicI64,
+    reached: AtomicI64,
 }
 
 impl AggregateCache {
     /// Room for about so many aggregates; 0 for none.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { states: (capacity > 0).then(|| Cache::new(capacity)), floor: AtomicI64::new(0) }
+        Self { states: (capacity > 0).then(|| Cache::new(capacity)), reached: AtomicI64::new(0) }
     }
 
     /// The state that is known, if one is.
@@ -55,7 +55,7 @@ impl AggregateCache {
     /// Keeps a state whose latest event stands at `position`, unless a newer one is known.
     pub(crate) fn keep<D: Decider>(&self, tenant: &str, id: &str, now: &Loaded<D>, position: i64) {
         let Some(states) = &self.states else { return };
-        self.floor.fetch_max(position, Ordering::Relaxed);
+        self.reached.fetch_max(position, Ordering::Relaxed);
         let new = Entry { sequence: now.sequence, state: now.state.clone() };
         let newer = new.clone();
         let entry = states.entry(&key::<D>(tenant, id), Some(Duration::ZERO), |_, known| {
@@ -82,12 +82,12 @@ impl AggregateCache {
         if let Some(states) = &self.states {
             states.clear();
         }
-        self.floor.store(0, Ordering::Relaxed);
+        self.reached.store(0, Ordering::Relaxed);
     }
 
     /// The position that the log must have reached.
-    pub(crate) fn floor(&self) -> i64 {
-        self.floor.load(Ordering::Relaxed)
+    pub(crate) fn reached(&self) -> i64 {
+        self.reached.load(Ordering::Relaxed)
     }
 }
 

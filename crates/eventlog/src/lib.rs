@@ -5,6 +5,7 @@
 
 mod appender;
 mod cache;
+mod connections;
 pub mod cqrs;
 mod decode;
 mod error;
@@ -15,16 +16,20 @@ pub mod lease;
 mod load;
 mod log;
 pub mod nats;
+mod pick;
 mod read;
 mod receipt;
 pub mod relay;
+pub mod shard;
 
+pub use connections::connections;
 pub use decode::{decode, decode_raw};
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
 pub use load::Loaded;
 pub use log::{EventLog, Options};
+pub use pick::read_at;
 pub use read::EventFilter;
 
 /// The stored JSON form of an event: one key, the event's name, over its body.

@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use baeum_eventlog::lease;
-use sqlx::{
-    Connection as _, PgConnection, PgPool,
-    migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use baeum_eventlog::{connections, lease};
+use sqlx::{Connection as _, PgConnection, PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -128,11 +124,7 @@ impl Database {
             answered = wait_for(&options) => answered?,
             () = stop.cancelled() => return Err(DatabaseError::Stopped),
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let pool = connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
         Ok(Self { pool, embedded: None })
     }
 

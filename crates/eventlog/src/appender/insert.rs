@@ -37,11 +37,11 @@ WITH new AS MATERIALIZED (
 )
 SELECT base FROM head";
 
-/// Inserts a batch; gives the position before its first event, or `None` where the log has not reached `floor`.
+/// Inserts a batch; gives the position before its first event, or `None` where the log has not `reached` so far.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     clock: &dyn Clock,
-    floor: i64,
+    reached: i64,
     batch: &[Job],
 ) -> Result<Option<i64>, sqlx::Error> {
     let metadata: Vec<String> = batch.iter().map(|job| metadata(&job.stream)).collect();
@@ -73,7 +73,7 @@ pub(super) async fn insert(
         .bind(column(&events, |(_, job, ..)| job.stream.correlation_id))
         .bind(column(&events, |(_, job, ..)| job.stream.causation_id))
         .bind(clock.now())
-        .bind(floor)
+        .bind(reached)
         .bind(column(&receipts, |receipt| receipt.tenant.as_str()))
         .bind(column(&receipts, |receipt| receipt.command_id))
         .bind(column(&receipts, |receipt| receipt.fingerprint.as_str()))

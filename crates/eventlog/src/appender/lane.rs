@@ -38,8 +38,8 @@ impl Lane {
             match self.insert(writer, &batch).await {
                 Ok(Some(base)) => appended.extend(answer(writer, batch, base)),
                 Ok(None) => {
-                    let floor = writer.cache.floor();
-                    tracing::warn!(floor, "the log is behind what was read of it: was it restored? all is read anew");
+                    let reached = writer.cache.reached();
+                    tracing::warn!(reached, "the log is behind what was read of it: was it restored? all is read anew");
                     writer.cache.clear();
                     for job in batch {
                         job.answer(Err(AppendError::Conflict));
@@ -65,7 +65,7 @@ impl Lane {
 
     async fn insert(&mut self, writer: &Writer, batch: &[Job]) -> Result<Option<i64>, sqlx::Error> {
         let clock = writer.clock.clone();
-        insert::insert(self.connection().await?, clock.as_ref(), writer.cache.floor(), batch).await
+        insert::insert(self.connection().await?, clock.as_ref(), writer.cache.reached(), batch).await
     }
 
     /// Answers the jobs that conflict, and gives back the others.
