@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::Router;
 use baeum_api::{ApiConfig, ApiState, KeyError};
 use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
@@ -101,7 +102,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let database = Database::open(&config, &stop).await?;
             let replayed = async {
-                let log = open_log(&database, None).await?;
+                let log = open_log(&config, &database, None).await?;
                 let registry = baeum_projections::registry(&models::models(&catalog));
                 tokio::select! {
                     replayed = replay::run(&log, registry, projection, *verify) => replayed?,
@@ -116,7 +117,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
-                played = demo::run(options, catalog, SystemClock.new_id()) => Ok(played?),
+                played = demo::run(options, catalog, clock(&config).new_id()) => Ok(played?),
                 () = stop.cancelled() => Ok(()),
             }
         }
@@ -128,17 +129,21 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     // What can be wrong without a server is found before one is waited for.
     let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
     let listener = match config.command {
-        Command::Serve | Command::Api => Some(listen::bind(config.listen).await?),
+        Command::Serve | Command::Api => Some(listen::bind("BAEUM_LISTEN", config.listen).await?),
         _ => None,
+    };
+    let operators = match config.metrics_listen {
+        Some(address) => Some(listen::bind("BAEUM_METRICS_LISTEN", address).await?),
+        None => None,
     };
     let metrics = telemetry::start_metrics()?;
     let database = Database::open(&config, &stop).await?;
     let ended = async {
         let broker = connect_broker(&config, &stop).await?;
-        let log = open_log(&database, broker.clone()).await?;
+        let log = open_log(&config, &database, broker.clone()).await?;
         let commands = Commands::new(log.clone(), models::ports(&catalog)?);
         let platform = Platform { config, catalog, log, commands, broker, metrics, stop: stop.clone() };
-        let mut roles = start(&platform, listener).await?;
+        let mut roles = start(&platform, listener, operators).await?;
         wait(&mut roles, &stop).await
     }
     .await;
@@ -148,13 +153,26 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     ended
 }
 
-async fn open_log(database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// The clock of this process, which tells when a drill has set it wrong.
+fn clock(config: &Config) -> SystemClock {
+    let offset = config.clock_offset;
+    if !offset.is_zero() {
+        tracing::warn!(seconds = offset.num_seconds(), "BAEUM_CLOCK_OFFSET_SECONDS: the clock is set wrong");
+    }
+    SystemClock { offset }
+}
+
+async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
+    let clock: Arc<dyn Clock> = Arc::new(clock(config));
     EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
-async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<JoinSet<&'static str>, RunError> {
+async fn start(
+    platform: &Platform,
+    listener: Option<TcpListener>,
+    operators: Option<TcpListener>,
+) -> Result<JoinSet<&'static str>, RunError> {
     let mut roles = JoinSet::new();
     let Platform { config, catalog, log, commands, broker, stop, .. } = platform;
     let role = &config.command;
@@ -182,8 +200,33 @@ async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<Joi
             "process"
         });
     }
+    if listener.is_none() && operators.is_none() {
+        return Ok(roles);
+    }
+    if let Some(broker) = broker {
+        let (log, stream, stop) = (log.clone(), broker.stream().to_owned(), stop.clone());
+        roles.spawn(async move {
+            relay::watch_lag(log, stream, stop).await;
+            "lag of the relay"
+        });
+    }
+    let embedded = config.database.is_none();
+    let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
+    let state = ApiState::new(ApiConfig {
+        tenant: TENANT.to_owned(),
+        commands: commands.clone(),
+        models,
+        registry,
+        metrics: platform.metrics.clone(),
+        broker_connected: connected,
+        stop: stop.clone(),
+        mode: if embedded { "embedded" } else { "production" },
+    });
+    let state = state.await?;
+    if let Some(listener) = operators {
+        roles.spawn(serve(listener, baeum_api::router_for_operators(state.clone()), stop.clone(), "metrics"));
+    }
     if let Some(listener) = listener {
-        let embedded = config.database.is_none();
         let admin = match &config.admin {
             None if embedded => Some(admin::of_data_folder(&config.data)?),
             given => given.clone(),
@@ -191,29 +234,18 @@ async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<Joi
         if let Some(admin) = admin {
             admin::ensure(commands, admin).await?;
         }
-        let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
-        let state = ApiState::new(ApiConfig {
-            tenant: TENANT.to_owned(),
-            commands: commands.clone(),
-            models,
-            registry,
-            metrics: platform.metrics.clone(),
-            broker_connected: connected,
-            stop: stop.clone(),
-            mode: if embedded { "embedded" } else { "production" },
-        });
-        let router = baeum_api::router(state.await?);
         welcome::print(config, listener.local_addr().unwrap_or(config.listen));
-        let stop = stop.clone();
-        roles.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-            "api"
-        });
+        roles.spawn(serve(listener, baeum_api::router(state), stop.clone(), "api"));
     }
     Ok(roles)
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, name: &'static str) -> &'static str {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+    name
 }
 
 /// Waits for the signal, then for the roles to end.
@@ -240,7 +272,7 @@ async fn connect_broker(config: &Config, stop: &CancellationToken) -> Result<Opt
     let began = Instant::now();
     loop {
         let tried = tokio::select! {
-            tried = Broker::connect(url, &config.stream) => tried,
+            tried = Broker::connect_replicated(url, &config.stream, config.stream_replicas) => tried,
             () = stop.cancelled() => return Ok(None),
         };
         match tried {
