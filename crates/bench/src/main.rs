@@ -9,6 +9,7 @@ mod drive;
 mod evaluate;
 mod growth;
 mod history;
+mod live;
 mod load;
 mod rebuild;
 mod relay;
@@ -72,6 +73,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
     },
+    /// From an acknowledged append to the read model, at 1,000 commands a second, in one process and through JetStream
+    Live {
+        /// For how long
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 20)]
+        duration: u32,
+    },
     /// Rebuilding a read model, beside reading the same events
     Rebuild {
         /// How many events the log has
@@ -109,9 +116,11 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let live = Bench::Live { duration: 20 };
             let relay = Bench::Relay { events: 200_000 };
             let growth = Bench::Growth(growth::Growth::default());
-            vec![Bench::Append, Bench::Command, Bench::Load, rebuild, relay, growth, Bench::Evaluate { answers: 1_000 }]
+            let evaluate = Bench::Evaluate { answers: 1_000 };
+            vec![Bench::Append, Bench::Command, Bench::Load, live, rebuild, relay, growth, evaluate]
         }
         one => vec![one],
     };
@@ -134,6 +143,7 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Append => append::run(settings).await,
         Bench::Command => command::run(settings).await,
         Bench::Load => load::run(settings).await,
+        Bench::Live { duration } => live::run(duration).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,

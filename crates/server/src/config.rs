@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     demo::DemoOptions,
+    replay::ReplayOptions,
     shards::{self, ShardConfig},
 };
 
@@ -39,14 +40,8 @@ pub(crate) enum Command {
     Process,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log, then stop
-    Replay {
-        /// The read model, or `all`
-        projection: String,
-        /// Compare with the present read model, row by row, and change nothing
-        #[arg(long)]
-        verify: bool,
-    },
+    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    Replay(ReplayOptions),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
 }
@@ -274,7 +269,7 @@ impl Command {
             Self::Project => "project",
             Self::Process => "process",
             Self::Migrate => "migrate",
-            Self::Replay { .. } => "replay",
+            Self::Replay(_) => "replay",
             Self::Demo(_) => "demo",
         }
     }

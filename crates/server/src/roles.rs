@@ -100,7 +100,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
-        Command::Replay { projection, verify } => {
+        Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let databases = open_databases(&config, &stop).await?;
             let replayed = async {
@@ -110,12 +110,9 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                         output::tell(format_args!("shard {}:", log.shard()));
                     }
                     let registry = baeum_projections::registry(&models::models(&catalog));
-                    tokio::select! {
-                        replayed = replay::run(&log, registry, projection, *verify) => replayed?,
-                        () = stop.cancelled() => {
-                            tracing::info!("stopped by a signal; the live tables are as they were");
-                            break;
-                        }
+                    replay::run(&log, registry, options, &stop).await?;
+                    if stop.is_cancelled() {
+                        break;
                     }
                 }
                 Ok(())
