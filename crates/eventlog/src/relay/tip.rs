@@ -53,9 +53,9 @@ pub(super) async fn find(pool: &PgPool, broker: &Broker, stored: Tip) -> Result<
     Ok(Tip { sequence: last, position })
 }
 
-/// Whether the stream still ends where the relay believes.
-pub(super) fn ends_at(info: &Info, sequence: u64) -> bool {
-    let emptied = info.state.messages == 0 && sequence > 0 && !limited(info);
+/// Whether the stream still ends where the relay believes, with the messages that it `had`.
+pub(super) fn ends_at(info: &Info, sequence: u64, had: bool) -> bool {
+    let emptied = had && info.state.messages == 0 && !limited(info);
     info.state.last_sequence == sequence && !emptied
 }
 
