@@ -79,6 +79,7 @@ impl Feed {
         limit: usize,
         patience: Duration,
     ) -> Result<Vec<Recorded<Value>>, LogError> {
+        let position = position.max(self.log.floor());
         match &mut self.broker {
             None => {
                 // What this process appends is told at once; what others append is found by looking.

@@ -5,6 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
@@ -87,6 +88,10 @@ struct Words {
     /// The administrator's password (better given by the variable: flags can be seen by other users)
     #[arg(long, env = "BAEUM_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true, global = true)]
     admin_password: Option<String>,
+    /// Seconds that the clock of this process is to be wrong by, for instance -3600: for tests and drills
+    #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
+    #[arg(allow_hyphen_values = true)]
+    clock_offset_seconds: String,
 }
 
 /// Form of the log lines.
@@ -135,6 +140,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
+    /// By how much the clock of this process is wrong.
+    pub(crate) clock_offset: TimeDelta,
 }
 
 /// A value that cannot be used.
@@ -176,6 +183,7 @@ impl Config {
             (Some(_), None) => Err("is given without BAEUM_ADMIN_PASSWORD (--admin-password): give both or none"),
             (None, Some(_)) => Err("is missing beside BAEUM_ADMIN_PASSWORD: give both or none"),
         };
+        let clock_offset = clock_offset(&words.clock_offset_seconds);
         check("BAEUM_LISTEN (--listen)", listen.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_DATA (--data)", not_empty(&words.data, "a folder, for instance .baeum"));
         check("DATABASE_URL (--database-url)", database.as_ref().map(drop).map_err(Clone::clone));
@@ -189,13 +197,18 @@ impl Config {
         check("BAEUM_LOG_LEVEL (--log-level)", log_level(&words.log_level));
         let catalog = words.catalog.as_deref().map_or(Ok(()), |it| not_empty(it, "a folder with *.toml files"));
         check("BAEUM_CATALOG (--catalog)", catalog);
+        let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
+        check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         check(
             &format!("the role '{}'", command.name()),
             servers(&command, words.database_url.is_some(), words.nats_url.is_some()),
         );
-        if let (Ok(listen), Ok(database), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), true) =
-            (listen, database, stream_replicas, metrics_listen, log, admin, errors.is_empty())
+        let values = (listen, database, stream_replicas, metrics_listen, log, admin, clock_offset);
+        if let (
+            (Ok(listen), Ok(database), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)),
+            true,
+        ) = (values, errors.is_empty())
         {
             Ok(Self {
                 command,
@@ -210,6 +223,7 @@ impl Config {
                 log_level: words.log_level,
                 catalog: words.catalog.map(Into::into),
                 admin,
+                clock_offset,
             })
         } else {
             Err(errors)
@@ -243,6 +257,14 @@ fn servers(command: &Command, database: bool, nats: bool) -> Result<(), String> 
         _ => "NATS_URL, which is not set",
     };
     Err(format!("shares a database and a broker with other processes and needs {missing}; 'baeum serve' needs neither"))
+}
+
+/// A century at most, so that no moment leaves the range of the clock.
+fn clock_offset(seconds: &str) -> Result<TimeDelta, String> {
+    let number = seconds.parse::<i64>().ok().filter(|it| it.abs() <= 100 * 366 * 86_400);
+    number.map(TimeDelta::seconds).ok_or_else(|| {
+        format!("is '{seconds}': give seconds, for instance -3600, for a drill with a wrong clock; else leave it out")
+    })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -102,7 +102,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let database = Database::open(&config, &stop).await?;
             let replayed = async {
-                let log = open_log(&database, None).await?;
+                let log = open_log(&config, &database, None).await?;
                 let registry = baeum_projections::registry(&models::models(&catalog));
                 tokio::select! {
                     replayed = replay::run(&log, registry, projection, *verify) => replayed?,
@@ -117,7 +117,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
-                played = demo::run(options, catalog, SystemClock.new_id()) => Ok(played?),
+                played = demo::run(options, catalog, clock(&config).new_id()) => Ok(played?),
                 () = stop.cancelled() => Ok(()),
             }
         }
@@ -140,7 +140,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let database = Database::open(&config, &stop).await?;
     let ended = async {
         let broker = connect_broker(&config, &stop).await?;
-        let log = open_log(&database, broker.clone()).await?;
+        let log = open_log(&config, &database, broker.clone()).await?;
         let commands = Commands::new(log.clone(), models::ports(&catalog)?);
         let platform = Platform { config, catalog, log, commands, broker, metrics, stop: stop.clone() };
         let mut roles = start(&platform, listener, operators).await?;
@@ -153,8 +153,17 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     ended
 }
 
-async fn open_log(database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// The clock of this process, which tells when a drill has set it wrong.
+fn clock(config: &Config) -> SystemClock {
+    let offset = config.clock_offset;
+    if !offset.is_zero() {
+        tracing::warn!(seconds = offset.num_seconds(), "BAEUM_CLOCK_OFFSET_SECONDS: the clock is set wrong");
+    }
+    SystemClock { offset }
+}
+
+async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
+    let clock: Arc<dyn Clock> = Arc::new(clock(config));
     EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
 }
 

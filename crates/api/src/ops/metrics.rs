@@ -13,13 +13,23 @@ use crate::state::ApiState;
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    // Metrics are told even when the database is away.
+    // What the database says, so that it rises where a worker is stuck or gone. All else is told even without it.
     let found = timeout(Duration::from_secs(1), baeum_projections::status(state.log(), &state.registry)).await;
     if let Ok(Ok(projections)) = found {
-        for projection in projections {
-            metrics::gauge!("baeum_projection_lag", "projection" => projection.name).set(approximate(projection.lag));
-            metrics::gauge!("baeum_projection_position", "projection" => projection.name)
-                .set(approximate(projection.position));
+        let now = state.clock().now();
+        for it in projections {
+            let waiting = it.waiting_since.map_or(0, |since| (now - since).num_milliseconds().max(0));
+            for (gauge, value) in [
+                ("baeum_projection_position", it.position),
+                ("baeum_projection_lag", it.lag),
+                ("baeum_projection_members", i64::try_from(it.members).unwrap_or(i64::MAX)),
+                ("baeum_projection_parked_streams", it.parked_streams),
+                ("baeum_projection_parked_events", it.parked_events),
+            ] {
+                metrics::gauge!(gauge, "projection" => it.name).set(approximate(value));
+            }
+            metrics::gauge!("baeum_projection_oldest_waiting_seconds", "projection" => it.name)
+                .set(approximate(waiting) / 1000.0);
         }
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())

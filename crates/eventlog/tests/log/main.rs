@@ -7,5 +7,6 @@ mod fan_out;
 mod feed;
 mod line;
 mod relay;
+mod shards;
 mod stream;
 mod support;
