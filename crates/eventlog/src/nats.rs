@@ -60,7 +60,7 @@ impl Broker {
             .await
             .map_err(|error| refused(error.to_string()))?;
         let mut jetstream = jetstream::new(client.clone());
-        jetstream.set_timeout(Duration::from_secs(5));
+        jetstream.set_timeout(Duration::from_secs(3));
         let heard = listen(&client, head_subject(stream)).await?;
         let broker = Self { client, jetstream, stream: stream.to_owned(), replicas, heard };
         broker.ensure_stream().await?;

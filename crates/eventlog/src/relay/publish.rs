@@ -34,7 +34,7 @@ const WINDOW_BYTES: usize = 8 << 20;
 /// Every which message is acknowledged, beside the last one at hand.
 const ACKNOWLEDGE_EVERY: u64 = 64;
 /// How long an acknowledgement may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a relay that has nothing to do looks whether the stream is still there.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// What the broker answers to a message that does not come right after the one that it names.
@@ -190,16 +190,12 @@ impl Window {
 
     /// Takes everything up to `sequence` as stored; returns how many that are.
     fn acknowledge(&mut self, sequence: u64) -> u64 {
+        let before = self.acknowledged;
         while let Some((asked, bytes)) = self.asked.front().copied().filter(|(asked, _)| *asked <= sequence) {
-            self.bytes_acknowledged = bytes;
-            self.progress = Instant::now();
             self.asked.pop_front();
-            let count = asked - self.acknowledged;
-            self.acknowledged = asked;
-            if self.asked.front().is_none_or(|(next, _)| *next > sequence) {
-                return count;
-            }
+            (self.acknowledged, self.bytes_acknowledged) = (asked, bytes);
+            self.progress = Instant::now();
         }
-        0
+        self.acknowledged - before
     }
 }

@@ -73,7 +73,7 @@ async fn relayed<I>(pool: &PgPool, stream: &Stream<I>, sequence: u64) -> Result<
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
         Err(error) => return Err(LogError::Broker(format!("message {sequence} cannot be read: {error}"))),
     };
-    let header = |name| message.headers.get(name).map(|value| value.as_str());
+    let header = |name| message.headers.get(name).map(async_nats::HeaderValue::as_str);
     let fence = header(nats::FENCE).and_then(|it| it.parse::<u64>().ok());
     let position = header(nats::POSITION).and_then(|it| it.parse::<i64>().ok());
     let event_id = header(nats::EVENT_ID).and_then(|it| it.parse::<Uuid>().ok());
