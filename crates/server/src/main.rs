@@ -17,6 +17,7 @@ mod models;
 mod output;
 mod replay;
 mod roles;
+mod shards;
 mod shutdown;
 mod telemetry;
 mod welcome;

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path},
     http::request::Parts,
 };
 use baeum_commands::{
@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::READERS;
-use crate::{caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState};
+use crate::{
+    caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState,
+    tenants::TenantState,
+};
 
 /// A read model, by the name in the path.
 pub(crate) struct Named(pub(super) &'static str);
@@ -52,7 +55,7 @@ impl Stream {
     }
 
     /// Where it stands, if it is parked.
-    pub(super) async fn find(&self, state: &ApiState) -> Result<Option<Parked>, DatabaseError> {
+    pub(super) async fn find(&self, state: &TenantState) -> Result<Option<Parked>, DatabaseError> {
         let found = parking::find(state.log().pool(), self.projection, &self.key).await?;
         Ok(found.map(|it| Parked { position: it.position, attempts: it.attempts.cast_unsigned() }))
     }
@@ -117,7 +120,7 @@ pub(crate) struct ParkedStream {
     responses((status = 200, description = "The streams", body = ParkedAnswer), QueryProblems)
 )]
 pub(crate) async fn list_parked(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Named(projection): Named,
     Params(ParkedQuery { after, limit }): Params<ParkedQuery>,

@@ -1,6 +1,6 @@
 //! `GET /v1/projections`: how the read models are doing.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_projections::PartitionStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::READERS;
-use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, state::ApiState, wire::mirror};
+use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, tenants::TenantState, wire::mirror};
 
 mirror! {
     /// What a read model is doing.
@@ -79,10 +79,7 @@ impl From<PartitionStatus> for Partition {
     get, path = "/v1/projections", tag = "log", security(("bearer" = [])),
     responses((status = 200, description = "The read models", body = ProjectionsAnswer), QueryProblems)
 )]
-pub(crate) async fn projections(
-    State(state): State<ApiState>,
-    signed_in: SignedIn,
-) -> Result<Json<ProjectionsAnswer>, Problem> {
+pub(crate) async fn projections(state: TenantState, signed_in: SignedIn) -> Result<Json<ProjectionsAnswer>, Problem> {
     signed_in.must_have(READERS)?;
     let found = baeum_projections::status(state.log(), &state.registry).await?;
     let projections = found.into_iter().map(|it| Projection {

@@ -14,4 +14,5 @@ mod openapi;
 mod ops;
 mod own_data;
 mod privacy;
+mod tenants;
 mod world;

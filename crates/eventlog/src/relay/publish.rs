@@ -11,6 +11,7 @@ use async_nats::{
     StatusCode,
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
+use baeum_domain::position::number;
 use futures::StreamExt;
 use tokio::{
     sync::{mpsc, watch},
@@ -75,7 +76,8 @@ pub(super) async fn run(
                     let reached = Tip { sequence: window.acknowledged, position: tip.position_of(window.acknowledged) };
                     acknowledged.send_replace(reached);
                     metrics::counter!("baeum_relay_events_total").increment(count);
-                    metrics::gauge!("baeum_relay_position").set(approximate(reached.position));
+                    metrics::gauge!("baeum_relay_position", "stream" => broker.stream.clone())
+                        .set(approximate(number(reached.position)));
                 }
                 Some(Err(ended)) => return ended,
                 None => return LogError::Broker("the connection was closed".to_owned()).into(),
