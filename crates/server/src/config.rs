@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::demo::DemoOptions;
+use crate::{demo::DemoOptions, projections::ProjectionsCommand};
 
 /// The command line, as it was written.
 #[derive(Debug, Parser)]
@@ -42,6 +42,11 @@ pub(crate) enum Command {
         /// Compare with the present read model, row by row, and change nothing
         #[arg(long)]
         verify: bool,
+    },
+    /// Say how the read models are doing, or deal with streams that they have parked, then stop
+    Projections {
+        #[command(subcommand)]
+        command: Option<ProjectionsCommand>,
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
@@ -211,6 +216,7 @@ impl Command {
             Self::Process => "process",
             Self::Migrate => "migrate",
             Self::Replay { .. } => "replay",
+            Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
         }
     }

@@ -26,6 +26,7 @@ use crate::{
     demo::{self, ClientError},
     listen::{self, ListenError},
     models,
+    projections::{self, ProjectionsError},
     replay::{self, ReplayError},
     telemetry, welcome,
 };
@@ -63,6 +64,8 @@ pub(crate) enum RunError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Projections(#[from] ProjectionsError),
     #[error(transparent)]
     Demo(#[from] ClientError),
 }
@@ -112,6 +115,19 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let replayed = replayed.await;
             database.close().await;
             replayed
+        }
+        Command::Projections { command } => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let database = Database::open(&config, &stop).await?;
+            let done = async {
+                let log = open_log(&database, None).await?;
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                projections::run(&log, &registry, &command.clone().unwrap_or_default()).await?;
+                Ok(())
+            };
+            let done = done.await;
+            database.close().await;
+            done
         }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;

@@ -13,5 +13,6 @@ mod models;
 mod openapi;
 mod ops;
 mod own_data;
+mod parked;
 mod privacy;
 mod world;
