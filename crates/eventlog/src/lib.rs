@@ -18,6 +18,7 @@ mod pick;
 mod read;
 mod receipt;
 pub mod relay;
+mod scan;
 pub mod shard;
 
 pub use appender::NewEvent;

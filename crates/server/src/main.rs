@@ -18,6 +18,7 @@ mod output;
 mod projections;
 mod replay;
 mod roles;
+mod shards;
 mod shutdown;
 mod telemetry;
 mod welcome;

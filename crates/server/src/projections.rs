@@ -11,7 +11,7 @@ use baeum_eventlog::EventLog;
 use baeum_projections::{Projection, parking, status};
 use clap::Subcommand;
 
-use crate::{output::tell, roles::TENANT};
+use crate::output::tell;
 
 /// How many parked streams are read at once.
 const PAGE: u32 = 500;
@@ -65,48 +65,87 @@ pub(crate) enum ProjectionsError {
     Deed(#[from] ExecuteError<Error>),
 }
 
-/// Does it.
+/// A shard that is worked on.
+pub(crate) struct OperatedShard {
+    /// Its log.
+    pub(crate) log: EventLog,
+    /// Whose logs it keeps.
+    pub(crate) tenants: Vec<String>,
+}
+
+/// Does it, in every shard.
 ///
 /// # Errors
 /// An unknown read model, a stream that is not parked, or a failing database.
 pub(crate) async fn run(
-    log: &EventLog,
+    shards: &[OperatedShard],
     registry: &[Arc<dyn Projection>],
     command: &ProjectionsCommand,
 ) -> Result<(), ProjectionsError> {
     match command {
-        ProjectionsCommand::List => list(log, registry).await,
+        ProjectionsCommand::List => {
+            for shard in shards {
+                heading(shards, shard);
+                list(&shard.log, registry).await?;
+            }
+        }
         ProjectionsCommand::Parked { name } => {
             let name = known(registry, name)?;
-            for it in parked(log, name).await? {
-                let (attempts, waiting) = (it.attempts, it.waiting);
-                tell(format_args!(
-                    "{} at {}, tried {attempts} times, {waiting} events wait: {}",
-                    it.key, it.position, it.reason
-                ));
+            for shard in shards {
+                heading(shards, shard);
+                for it in parked(&shard.log, name).await? {
+                    let parking::ParkedStream { key, position, attempts, waiting, reason, .. } = it;
+                    tell(format_args!("{key} at {position}, tried {attempts} times, {waiting} events wait: {reason}"));
+                }
             }
-            Ok(())
+        }
+        ProjectionsCommand::Retry { name, key } if key == "all" => {
+            let name = known(registry, name)?;
+            for shard in shards {
+                for it in parked(&shard.log, name).await? {
+                    retry(shard, StreamOf { projection: name, key: &it.key }).await?;
+                }
+            }
         }
         ProjectionsCommand::Retry { name, key } => {
-            let name = known(registry, name)?;
-            let keys = match key.as_str() {
-                "all" => parked(log, name).await?.into_iter().map(|it| it.key).collect(),
-                key => vec![key.to_owned()],
-            };
-            for key in &keys {
-                let stream = StreamOf { projection: name, key };
-                let done = retry_parked(log, &context(log), stream, || find(log, stream)).await?;
-                recorded("tries again", stream, &done);
-            }
-            Ok(())
+            let stream = StreamOf { projection: known(registry, name)?, key };
+            retry(shard_of(shards, stream).await?, stream).await?;
         }
         ProjectionsCommand::Skip { name, key, reason } => {
             let stream = StreamOf { projection: known(registry, name)?, key };
-            let done = skip_parked(log, &context(log), stream, reason, || find(log, stream)).await?;
+            let shard = shard_of(shards, stream).await?;
+            let log = &shard.log;
+            let done = skip_parked(log, &context(shard, stream).await?, stream, reason, || find(log, stream)).await?;
             recorded("goes on without the event that it stands at", stream, &done);
-            Ok(())
         }
     }
+    Ok(())
+}
+
+fn heading(shards: &[OperatedShard], shard: &OperatedShard) {
+    if shards.len() > 1 {
+        tell(format_args!("shard {}:", shard.log.shard()));
+    }
+}
+
+async fn retry(shard: &OperatedShard, stream: StreamOf<'_>) -> Result<(), ProjectionsError> {
+    let log = &shard.log;
+    let done = retry_parked(log, &context(shard, stream).await?, stream, || find(log, stream)).await?;
+    recorded("tries again", stream, &done);
+    Ok(())
+}
+
+/// The shard in which a stream is parked; where there is none, the first one says so.
+async fn shard_of<'a>(
+    shards: &'a [OperatedShard],
+    stream: StreamOf<'_>,
+) -> Result<&'a OperatedShard, ProjectionsError> {
+    for shard in shards {
+        if find(&shard.log, stream).await?.is_some() {
+            return Ok(shard);
+        }
+    }
+    Ok(shards.first().expect("a configuration has a shard"))
 }
 
 async fn list(log: &EventLog, registry: &[Arc<dyn Projection>]) -> Result<(), ProjectionsError> {
@@ -145,19 +184,24 @@ async fn find(log: &EventLog, stream: StreamOf<'_>) -> Result<Option<Parked>, sq
     Ok(found.map(|it| Parked { position: it.position, attempts: it.attempts.cast_unsigned() }))
 }
 
-/// Whoever has the database is the operator; the name of their account is noted.
-fn context(log: &EventLog) -> CommandContext {
+/// Whoever has the database is the operator; the name of their account is noted. The deed goes into the log of the
+/// tenant whose event it is about, as that of an administrator of theirs does.
+async fn context(shard: &OperatedShard, stream: StreamOf<'_>) -> Result<CommandContext, ProjectionsError> {
+    let event = match find(&shard.log, stream).await? {
+        Some(parked) => shard.log.read(parked.position - 1, 1).await.map_err(ExecuteError::Log)?.pop(),
+        None => None,
+    };
     let account = env::var("USER").or_else(|_| env::var("USERNAME")).ok().filter(|it| !it.is_empty());
-    let command_id = log.clock().new_id();
-    CommandContext {
-        tenant: TENANT.to_owned(),
+    let command_id = shard.log.clock().new_id();
+    Ok(CommandContext {
+        tenant: event.map_or_else(|| shard.tenants.first().expect("a shard has a tenant").clone(), |it| it.tenant),
         actor: account.map_or_else(|| "operator".to_owned(), |account| format!("operator:{account}")),
         command_id,
         fingerprint: None,
         correlation_id: command_id,
         causation_id: command_id,
         expected_sequence: None,
-    }
+    })
 }
 
 fn recorded(what: &str, stream: StreamOf<'_>, done: &Outcome<()>) {

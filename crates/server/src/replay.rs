@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use baeum_domain::position::number;
 use baeum_eventlog::EventLog;
 use baeum_projections::{
     Projection,
@@ -52,8 +53,8 @@ pub(crate) async fn run(
         bar.set_style(style());
         bar.set_message(name);
         let progress = |done: i64, head: i64| {
-            bar.set_length(head.unsigned_abs());
-            bar.set_position(done.unsigned_abs());
+            bar.set_length(number(head).unsigned_abs());
+            bar.set_position(number(done).unsigned_abs());
         };
         if verify {
             let comparison = compare(log, projection, progress).await?;

@@ -145,7 +145,7 @@ async fn the_stream_ends_when_the_server_drains_or_the_token_expires() {
         let auditor = world.someone_with("aud", Role::Auditor).await;
         let expire = || world.clock.advance(TimeDelta::minutes(16));
         read_to_the_end(world, &auditor, "/v1/events/stream", "id: 2", expire).await;
-        let auditor = world.sign_in(auditor.id, &auditor.email).await;
+        let auditor = world.sign_in("main", auditor.id, &auditor.email).await;
         read_to_the_end(world, &auditor, "/v1/events/stream", "id: 2", || world.stop.cancel()).await;
     })
     .await;

@@ -15,4 +15,5 @@ mod ops;
 mod own_data;
 mod parked;
 mod privacy;
+mod tenants;
 mod world;

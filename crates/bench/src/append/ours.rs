@@ -24,7 +24,12 @@ impl Ours {
     pub(crate) async fn open(url: &str, connections: u32, receipts: bool) -> Result<Self, Failure> {
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
         let log = EventLog::open(pool(url, "public", connections).await?, clock, None, Options::default()).await?;
-        Ok(Self { log, receipts })
+        Ok(Self::over(log, receipts))
+    }
+
+    /// The same over a log that is open.
+    pub(crate) fn over(log: EventLog, receipts: bool) -> Self {
+        Self { log, receipts }
     }
 
     /// The log.

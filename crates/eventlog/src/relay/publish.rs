@@ -9,6 +9,7 @@ use async_nats::{
     StatusCode,
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
+use baeum_domain::position::number;
 use futures::StreamExt;
 use tokio::{
     sync::{mpsc, watch},
@@ -66,14 +67,15 @@ pub(super) async fn run(
                     let reached = Tip { sequence: window.acknowledged, position: tip.position_of(window.acknowledged) };
                     acknowledged.send_replace(reached);
                     metrics::counter!("baeum_relay_events_total").increment(count);
-                    metrics::gauge!("baeum_relay_position").set(approximate(reached.position));
+                    metrics::gauge!("baeum_relay_position", "stream" => broker.stream.clone())
+                        .set(approximate(number(reached.position)));
                 }
                 Some(Err(ended)) => return ended,
                 None => return LogError::Broker("the connection was closed".to_owned()).into(),
             },
             () = sleep_until(window.progress + PATIENCE), if !window.is_empty() => return silent().into(),
             _ = check.tick(), if window.is_empty() => {
-                match broker.stream().await {
+                match broker.ask_stream().await {
                     Ok(stream) if ends_at(stream.cached_info(), window.published) => {}
                     Ok(_) => return Ended::Moved,
                     Err(error) => return error.into(),
