@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     demo::DemoOptions,
+    projections::ProjectionsCommand,
     replay::ReplayOptions,
     shards::{self, ShardConfig},
 };
@@ -42,6 +43,11 @@ pub(crate) enum Command {
     Migrate,
     /// Rebuild a read model from the log beside the present one, put it in its place, then stop
     Replay(ReplayOptions),
+    /// Say how the read models are doing, or deal with streams that they have parked, then stop
+    Projections {
+        #[command(subcommand)]
+        command: Option<ProjectionsCommand>,
+    },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
 }
@@ -270,6 +276,7 @@ impl Command {
             Self::Process => "process",
             Self::Migrate => "migrate",
             Self::Replay(_) => "replay",
+            Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
         }
     }
