@@ -60,6 +60,8 @@ impl Settings {
 enum Bench {
     /// Two events a command by 1, 64 and 512 clients, beside cqrs-es + postgres-es, disintegrate, message-db and COPY
     Append,
+    /// Two shards on two servers beside one: a part of append
+    Shards,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
     Load,
     /// The evaluator alone, and in the command path beside the same path without a model
@@ -125,6 +127,7 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
 async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure> {
     match bench {
         Bench::Append => append::run(settings).await,
+        Bench::Shards => append::shards::run(settings).await,
         Bench::Load => load::run(settings).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
