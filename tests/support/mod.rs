@@ -24,7 +24,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a role; the URL that it answers at, where it answers HTTP.
+    /// Starts a role; with where it serves, when it serves HTTP.
     pub fn start(role: &'static str, listen: &str, environment: &[(&str, String)]) -> (Self, Option<String>) {
         let mut child = command(environment)
             .args([role, "--listen", listen])
@@ -80,11 +80,10 @@ impl Drop for Process {
 /// The binary with the environment of a test and nothing of the machine's.
 pub fn command(environment: &[(&str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baeum"));
-    for name in ["DATABASE_URL", "NATS_URL"] {
-        command.env_remove(name);
-    }
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAEUM_")) {
-        command.env_remove(name);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("BAEUM_") || name == "DATABASE_URL" || name == "NATS_URL" {
+            command.env_remove(name);
+        }
     }
     command.env("BAEUM_LOG_LEVEL", "error,sqlx=off");
     command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));

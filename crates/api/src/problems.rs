@@ -68,6 +68,8 @@ kinds! {
     404 "lesson-not-found" "There is no such lesson" "Check the id, or start one at POST /v1/lessons."
     404 "item-not-found" "There is no such test item" "Check the id against the catalogue."
     404 "clip-not-found" "There is no such clip" "GET /v1/clips lists the clips."
+    404 "projection-not-found" "There is no such read model" "GET /v1/projections lists the read models."
+    404 "stream-not-parked" "The stream is not parked" "GET /v1/projections/{name}/parked lists those that are."
     404 "title-not-found" "There is no such title" "Check the id against the catalogue."
     405 "method-not-allowed" "The method is not for this path" "The header Allow lists those that are."
     409 "email-taken" "The address is taken" "Sign in, or register with another address."
@@ -147,6 +149,7 @@ mod tests {
             include_str!("../../commands/src/identity/error.rs"),
             include_str!("../../commands/src/assessment/error.rs"),
             include_str!("../../commands/src/learning/error.rs"),
+            include_str!("../../commands/src/operations/error.rs"),
             include_str!("../../commands/src/recommendation/error.rs"),
         ];
         let mut found = 0;

@@ -3,9 +3,11 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod append;
+mod command;
 mod conditions;
 mod drive;
 mod evaluate;
+mod growth;
 mod history;
 mod load;
 mod rebuild;
@@ -62,6 +64,8 @@ enum Bench {
     Append,
     /// Two shards on two servers beside one: a part of append
     Shards,
+    /// The full command over HTTP by 64 and 512 connections, beside the log's own rate with the same commands
+    Command,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
     Load,
     /// The evaluator alone, and in the command path beside the same path without a model
@@ -82,6 +86,8 @@ enum Bench {
         #[arg(long, default_value_t = 200_000)]
         events: i64,
     },
+    /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
+    Growth(growth::Growth),
     /// All of them
     All,
     /// A process of a benchmark
@@ -106,7 +112,8 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
             let relay = Bench::Relay { events: 200_000 };
-            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
+            let growth = Bench::Growth(growth::Growth::default());
+            vec![Bench::Append, Bench::Command, Bench::Load, rebuild, relay, growth, Bench::Evaluate { answers: 1_000 }]
         }
         one => vec![one],
     };
@@ -128,9 +135,11 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
     match bench {
         Bench::Append => append::run(settings).await,
         Bench::Shards => append::shards::run(settings).await,
+        Bench::Command => command::run(settings).await,
         Bench::Load => load::run(settings).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
+        Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Worker(_) => Ok(vec![]),
     }

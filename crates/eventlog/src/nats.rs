@@ -92,8 +92,13 @@ impl Broker {
         Ok(())
     }
 
+    /// The name of the stream that carries the log.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
     /// The stream with what the broker says of it at this moment.
-    pub(crate) async fn stream(&self) -> Result<jetstream::stream::Stream, LogError> {
+    pub(crate) async fn ask_stream(&self) -> Result<jetstream::stream::Stream, LogError> {
         let found = self.jetstream.get_stream(&self.stream).await;
         found.map_err(|error| LogError::Broker(format!("stream '{}' does not answer: {error}", self.stream)))
     }
@@ -106,7 +111,7 @@ impl Broker {
     /// Messages from now on, in order.
     pub(crate) async fn follow(&self) -> Result<pull::Ordered, LogError> {
         let broken = |error: String| LogError::Broker(format!("stream '{}' cannot be followed: {error}", self.stream));
-        let stream = self.stream().await?;
+        let stream = self.ask_stream().await?;
         let config = pull::OrderedConfig {
             deliver_policy: DeliverPolicy::New,
             replay_policy: ReplayPolicy::Instant,

@@ -6,14 +6,10 @@ use std::{
 };
 
 use baeum_eventlog::{
-    lease,
+    connections, lease,
     shard::{self, AssignError},
 };
-use sqlx::{
-    Connection as _, PgConnection, PgPool,
-    migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection as _, PgConnection, PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -145,11 +141,7 @@ impl Database {
             answered = wait_for(&options, variable) => answered?,
             () = stop.cancelled() => return Err(DatabaseError::Stopped),
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let pool = connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
         Ok(Self { pool, embedded: None })
     }
 

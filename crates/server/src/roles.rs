@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::Router;
 use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
 use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
@@ -104,7 +105,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let databases = open_databases(&config, &stop).await?;
             let replayed = async {
                 for database in &databases {
-                    let log = open_log(database, None).await?;
+                    let log = open_log(&config, database, None).await?;
                     if databases.len() > 1 {
                         output::tell(format_args!("shard {}:", log.shard()));
                     }
@@ -126,7 +127,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
-                played = demo::run(options, catalog, SystemClock.new_id()) => Ok(played?),
+                played = demo::run(options, catalog, clock(&config).new_id()) => Ok(played?),
                 () = stop.cancelled() => Ok(()),
             }
         }
@@ -138,8 +139,12 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     // What can be wrong without a server is found before one is waited for.
     let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
     let listener = match config.command {
-        Command::Serve | Command::Api => Some(listen::bind(config.listen).await?),
+        Command::Serve | Command::Api => Some(listen::bind("BAEUM_LISTEN", config.listen).await?),
         _ => None,
+    };
+    let operators = match config.metrics_listen {
+        Some(address) => Some(listen::bind("BAEUM_METRICS_LISTEN", address).await?),
+        None => None,
     };
     let metrics = telemetry::start_metrics()?;
     let databases = open_databases(&config, &stop).await?;
@@ -148,12 +153,12 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
-            let log = open_log(database, broker.clone()).await?;
+            let log = open_log(&config, database, broker.clone()).await?;
             let commands = Commands::new(log.clone(), ports.clone());
             shards.push(OpenShard { tenants: shard.tenants.clone(), log, commands, broker });
         }
         let platform = Platform { config, catalog, shards, metrics, stop: stop.clone() };
-        let mut roles = start(&platform, listener).await?;
+        let mut roles = start(&platform, listener, operators).await?;
         wait(&mut roles, &stop).await
     }
     .await;
@@ -161,6 +166,15 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     close_databases(databases).await;
     tracing::info!("stopped");
     ended
+}
+
+/// The clock of this process, which tells when a drill has set it wrong.
+fn clock(config: &Config) -> SystemClock {
+    let offset = config.clock_offset;
+    if !offset.is_zero() {
+        tracing::warn!(seconds = offset.num_seconds(), "BAEUM_CLOCK_OFFSET_SECONDS: the clock is set wrong");
+    }
+    SystemClock { offset }
 }
 
 /// Opens the database of each shard, in the order of the configuration.
@@ -182,13 +196,17 @@ async fn close_databases(databases: Vec<Database>) {
     join_all(databases.into_iter().map(Database::close)).await;
 }
 
-async fn open_log(database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
+    let clock: Arc<dyn Clock> = Arc::new(clock(config));
     EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
-async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<JoinSet<&'static str>, RunError> {
+async fn start(
+    platform: &Platform,
+    listener: Option<TcpListener>,
+    operators: Option<TcpListener>,
+) -> Result<JoinSet<&'static str>, RunError> {
     let mut roles = JoinSet::new();
     let Platform { config, catalog, shards, stop, .. } = platform;
     let role = &config.command;
@@ -218,44 +236,60 @@ async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<Joi
             });
         }
     }
+    if listener.is_none() && operators.is_none() {
+        return Ok(roles);
+    }
+    let embedded = config.is_embedded();
+    let mut served = vec![];
+    for OpenShard { tenants, log, commands, broker } in shards {
+        if let Some(broker) = broker {
+            let (log, stream, stop) = (log.clone(), broker.stream().to_owned(), stop.clone());
+            roles.spawn(async move {
+                relay::watch_lag(log, stream, stop).await;
+                "lag of the relay"
+            });
+        }
+        let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
+        let (tenants, commands) = (tenants.clone(), commands.clone());
+        served.push(ServedShard { tenants, commands, broker_connected: connected });
+    }
+    let state = ApiState::new(ApiConfig {
+        shards: served,
+        models,
+        registry,
+        metrics: platform.metrics.clone(),
+        stop: stop.clone(),
+        mode: if embedded { "embedded" } else { "production" },
+    });
+    let state = state.await?;
+    if let Some(listener) = operators {
+        roles.spawn(serve(listener, baeum_api::router_for_operators(state.clone()), stop.clone(), "metrics"));
+    }
     if let Some(listener) = listener {
-        let embedded = config.is_embedded();
         let admin = match &config.admin {
             None if embedded => Some(admin::of_data_folder(&config.data)?),
             given => given.clone(),
         };
-        let mut served = vec![];
-        for OpenShard { tenants, commands, broker, .. } in shards {
+        if let Some(admin) = admin {
             // Roles reach as far as a tenant, so each needs somebody who can grant them.
-            for tenant in tenants {
-                if let Some(admin) = &admin {
+            for OpenShard { tenants, commands, .. } in shards {
+                for tenant in tenants {
                     admin::ensure(commands, tenant, admin.clone()).await?;
                 }
             }
-            let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
-            let (tenants, commands) = (tenants.clone(), commands.clone());
-            served.push(ServedShard { tenants, commands, broker_connected: connected });
         }
-        let state = ApiState::new(ApiConfig {
-            shards: served,
-            models,
-            registry,
-            metrics: platform.metrics.clone(),
-            stop: stop.clone(),
-            mode: if embedded { "embedded" } else { "production" },
-        });
-        let router = baeum_api::router(state.await?);
         welcome::print(config, listener.local_addr().unwrap_or(config.listen));
-        let stop = stop.clone();
-        roles.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-            "api"
-        });
+        roles.spawn(serve(listener, baeum_api::router(state), stop.clone(), "api"));
     }
     Ok(roles)
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, name: &'static str) -> &'static str {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+    name
 }
 
 /// Waits for the signal, then for the roles to end.
@@ -286,7 +320,7 @@ async fn connect_broker(
     let began = Instant::now();
     loop {
         let tried = tokio::select! {
-            tried = Broker::connect(url, &shard.stream) => tried,
+            tried = Broker::connect_replicated(url, &shard.stream, config.stream_replicas) => tried,
             () = stop.cancelled() => return Ok(None),
         };
         match tried {

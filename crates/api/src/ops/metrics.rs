@@ -15,15 +15,25 @@ use crate::state::ApiState;
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    // Metrics are told even when a database is away.
+    // What the databases say, so that it rises where a worker is stuck or gone. All else is told even without them.
+    let now = state.clock().now();
     join_all(state.directory.desks().iter().map(async |desk| {
         let log = desk.commands.log();
         let found = timeout(Duration::from_secs(1), baeum_projections::status(log, &state.registry)).await;
         let shard = log.shard().to_string();
-        for projection in found.into_iter().flatten().flatten() {
-            let labels = [("projection", projection.name.to_owned()), ("shard", shard.clone())];
-            metrics::gauge!("baeum_projection_lag", &labels).set(approximate(projection.lag));
-            metrics::gauge!("baeum_projection_position", &labels).set(approximate(number(projection.position)));
+        for it in found.into_iter().flatten().flatten() {
+            let waiting = it.waiting_since.map_or(0, |since| (now - since).num_milliseconds().max(0));
+            let labels = [("projection", it.name.to_owned()), ("shard", shard.clone())];
+            for (gauge, value) in [
+                ("baeum_projection_position", number(it.position)),
+                ("baeum_projection_lag", it.lag),
+                ("baeum_projection_members", i64::try_from(it.members).unwrap_or(i64::MAX)),
+                ("baeum_projection_parked_streams", it.parked_streams),
+                ("baeum_projection_parked_events", it.parked_events),
+            ] {
+                metrics::gauge!(gauge, &labels).set(approximate(value));
+            }
+            metrics::gauge!("baeum_projection_oldest_waiting_seconds", &labels).set(approximate(waiting) / 1000.0);
         }
     }))
     .await;

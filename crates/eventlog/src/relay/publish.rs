@@ -75,7 +75,7 @@ pub(super) async fn run(
             },
             () = sleep_until(window.progress + PATIENCE), if !window.is_empty() => return silent().into(),
             _ = check.tick(), if window.is_empty() => {
-                match broker.stream().await {
+                match broker.ask_stream().await {
                     Ok(stream) if ends_at(stream.cached_info(), window.published) => {}
                     Ok(_) => return Ended::Moved,
                     Err(error) => return error.into(),

@@ -38,7 +38,7 @@ impl Tip {
 /// is filled from the beginning when it is a new one, or was emptied though nothing limits it; else (its messages have
 /// aged) the stored position counts.
 pub(super) async fn find(pool: &PgPool, broker: &Broker, stored: Tip) -> Result<Tip, LogError> {
-    let stream = broker.stream().await?;
+    let stream = broker.ask_stream().await?;
     let info = stream.cached_info();
     let (first, last) = (info.state.first_sequence, info.state.last_sequence);
     if info.state.messages > 0 {
