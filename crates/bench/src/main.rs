@@ -63,6 +63,8 @@ impl Settings {
 enum Bench {
     /// Two events a command by 1, 64 and 512 clients, beside cqrs-es + postgres-es, disintegrate, message-db and COPY
     Append,
+    /// Two shards on two servers beside one: a part of append
+    Shards,
     /// The full command over HTTP by 64 and 512 connections, beside the log's own rate with the same commands
     Command,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
@@ -141,6 +143,7 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
 async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure> {
     match bench {
         Bench::Append => append::run(settings).await,
+        Bench::Shards => append::shards::run(settings).await,
         Bench::Command => command::run(settings).await,
         Bench::Load => load::run(settings).await,
         Bench::Live { duration } => live::run(duration).await,

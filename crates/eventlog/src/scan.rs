@@ -7,7 +7,7 @@ use sqlx::{Row, postgres::PgRow};
 use crate::{
     EventLog, RawPayload,
     error::LogError,
-    read::{COLUMNS, version_of},
+    read::{COLUMNS, version},
 };
 
 impl EventLog {
@@ -43,7 +43,7 @@ fn event(row: &PgRow) -> Result<Recorded<RawPayload>, sqlx::Error> {
         aggregate_id: row.try_get(3)?,
         sequence: row.try_get(4)?,
         event_type: row.try_get(5)?,
-        event_version: version_of(row.try_get(6)?),
+        event_version: version(row.try_get(6)?),
         tenant: row.try_get(7)?,
         actor: row.try_get(8)?,
         correlation_id: row.try_get(9)?,
