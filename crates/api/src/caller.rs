@@ -89,6 +89,6 @@ async fn authenticate(parts: &Parts, state: &ApiState) -> Result<SignedIn, Probl
     if claims.tenant != state.tenant {
         return Err(Problem::plain("token-invalid"));
     }
-    let caller = Caller { tenant: claims.tenant, user_id: claims.sub, roles: claims.roles };
+    let caller = Caller { tenant: claims.tenant.clone(), user_id: claims.sub, roles: claims.roles.clone() };
     Ok(SignedIn { caller, expires_at: claims.exp })
 }

@@ -79,7 +79,7 @@ impl FromRequest<ApiState> for Newcomer {
     async fn from_request(request: HttpRequest, state: &ApiState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), state)?;
-        let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+        let bytes = json::bytes(body).await?;
         let body: RegisterRequest = json::parse(&parts.headers, &bytes)?;
         let idempotency = head.key.map(|key| IdempotencyKey { key, fingerprint: without_password(&bytes) });
         let caller = Caller { tenant: state.tenant.clone(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() };

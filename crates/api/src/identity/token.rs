@@ -46,7 +46,7 @@ pub(crate) struct TokenAnswer {
 )]
 pub(crate) async fn token(State(state): State<ApiState>, request: HttpRequest) -> Result<Json<TokenAnswer>, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+    let bytes = json::bytes(body).await?;
     let TokenRequest { email, password } = json::parse(&parts.headers, &bytes)?;
     state.throttle.enter(&email, state.clock().now()).map_err(|wait| {
         let seconds = u32::try_from(wait.num_seconds()).unwrap_or(0).saturating_add(1);

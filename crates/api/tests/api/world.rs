@@ -34,9 +34,14 @@ pub(crate) struct World {
 
 /// Runs a test in a new database, which is dropped at its end.
 pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
+    in_a_world_with(Options::default(), test).await;
+}
+
+/// The same with a log that works so.
+pub(crate) async fn in_a_world_with(options: Options, test: impl AsyncFnOnce(&World)) {
     crate::privacy::listen();
     let database = TestDatabase::create_with(1).await;
-    let (world, workers) = World::open(database.pool.clone()).await;
+    let (world, workers) = World::open(database.pool.clone(), options).await;
     let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
     world.stop.cancel();
     drop(world);
@@ -47,9 +52,9 @@ pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
 }
 
 impl World {
-    async fn open(pool: PgPool) -> (Self, tokio::task::JoinHandle<()>) {
+    async fn open(pool: PgPool, options: Options) -> (Self, tokio::task::JoinHandle<()>) {
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
-        let log = EventLog::open(pool.clone(), clock.clone(), None, Options::default()).await.expect("a log");
+        let log = EventLog::open(pool.clone(), clock.clone(), None, options).await.expect("a log");
         let models = TestModels::new();
         let commands = Commands::new(log.clone(), models.ports());
         let projections = registry(&models.models());

@@ -3,5 +3,8 @@
 mod append;
 mod cqrs;
 mod fan_out;
+mod neighbours;
+mod race;
+mod remembered;
 mod shards;
 mod support;
