@@ -8,6 +8,7 @@ mod disintegrate;
 mod message_db;
 pub(crate) mod ours;
 pub(crate) mod processes;
+pub(crate) mod shards;
 pub(crate) mod stock;
 
 use std::{str::FromStr as _, time::Duration};
@@ -95,6 +96,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     rows.push(row("COPY, one transaction".into(), 1, stream));
     drop((contenders, copying));
     rows.extend(several_processes(window).await?);
+    rows.extend(shards::run(settings).await?);
     Ok(rows)
 }
 

@@ -9,6 +9,7 @@ mod drive;
 mod evaluate;
 mod growth;
 mod history;
+mod live;
 mod load;
 mod rebuild;
 mod relay;
@@ -62,6 +63,8 @@ impl Settings {
 enum Bench {
     /// Two events a command by 1, 64 and 512 clients, beside cqrs-es + postgres-es, disintegrate, message-db and COPY
     Append,
+    /// Two shards on two servers beside one: a part of append
+    Shards,
     /// The full command over HTTP by 64 and 512 connections, beside the log's own rate with the same commands
     Command,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
@@ -71,6 +74,12 @@ enum Bench {
         /// How many answers are evaluated in each row
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
+    },
+    /// From an acknowledged append to the read model, at 1,000 commands a second, in one process and through JetStream
+    Live {
+        /// For how long
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 20)]
+        duration: u32,
     },
     /// Rebuilding a read model, beside reading the same events
     Rebuild {
@@ -109,9 +118,11 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let live = Bench::Live { duration: 20 };
             let relay = Bench::Relay { events: 200_000 };
             let growth = Bench::Growth(growth::Growth::default());
-            vec![Bench::Append, Bench::Command, Bench::Load, rebuild, relay, growth, Bench::Evaluate { answers: 1_000 }]
+            let evaluate = Bench::Evaluate { answers: 1_000 };
+            vec![Bench::Append, Bench::Command, Bench::Load, live, rebuild, relay, growth, evaluate]
         }
         one => vec![one],
     };
@@ -132,8 +143,10 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
 async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure> {
     match bench {
         Bench::Append => append::run(settings).await,
+        Bench::Shards => append::shards::run(settings).await,
         Bench::Command => command::run(settings).await,
         Bench::Load => load::run(settings).await,
+        Bench::Live { duration } => live::run(duration).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,

@@ -11,6 +11,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     demo::DemoOptions,
+    projections::ProjectionsCommand,
+    replay::ReplayOptions,
     shards::{self, ShardConfig},
 };
 
@@ -39,13 +41,12 @@ pub(crate) enum Command {
     Process,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log, then stop
-    Replay {
-        /// The read model, or `all`
-        projection: String,
-        /// Compare with the present read model, row by row, and change nothing
-        #[arg(long)]
-        verify: bool,
+    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    Replay(ReplayOptions),
+    /// Say how the read models are doing, or deal with streams that they have parked, then stop
+    Projections {
+        #[command(subcommand)]
+        command: Option<ProjectionsCommand>,
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
@@ -274,7 +275,8 @@ impl Command {
             Self::Project => "project",
             Self::Process => "process",
             Self::Migrate => "migrate",
-            Self::Replay { .. } => "replay",
+            Self::Replay(_) => "replay",
+            Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
         }
     }

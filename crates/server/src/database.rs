@@ -153,8 +153,9 @@ impl Database {
         })?;
         shard::assign(&self.pool, config.number).await?;
         if self.is_embedded() {
-            // Nobody else can hold a lease here: what is left is of a process that was killed.
+            // Nobody else can hold a lease or share in work here: what is left is of a process that was killed.
             lease::release_all(&self.pool).await?;
+            baeum_projections::forget_members(&self.pool).await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod entropy;
 mod listen;
 mod models;
 mod output;
+mod projections;
 mod replay;
 mod roles;
 mod shards;

@@ -28,6 +28,7 @@ use crate::{
     demo::{self, ClientError},
     listen::{self, ListenError},
     models, output,
+    projections::{self, ProjectionsError},
     replay::{self, ReplayError},
     shards::ShardConfig,
     telemetry, welcome,
@@ -63,6 +64,8 @@ pub(crate) enum RunError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Projections(#[from] ProjectionsError),
     #[error(transparent)]
     Demo(#[from] ClientError),
 }
@@ -100,7 +103,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
-        Command::Replay { projection, verify } => {
+        Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let databases = open_databases(&config, &stop).await?;
             let replayed = async {
@@ -110,12 +113,9 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                         output::tell(format_args!("shard {}:", log.shard()));
                     }
                     let registry = baeum_projections::registry(&models::models(&catalog));
-                    tokio::select! {
-                        replayed = replay::run(&log, registry, projection, *verify) => replayed?,
-                        () = stop.cancelled() => {
-                            tracing::info!("stopped by a signal; the live tables are as they were");
-                            break;
-                        }
+                    replay::run(&log, registry, options, &stop).await?;
+                    if stop.is_cancelled() {
+                        break;
                     }
                 }
                 Ok(())
@@ -123,6 +123,23 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let replayed = replayed.await;
             close_databases(databases).await;
             replayed
+        }
+        Command::Projections { command } => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let mut shards = vec![];
+                for (shard, database) in config.shards.iter().zip(&databases) {
+                    let log = open_log(&config, database, None).await?;
+                    shards.push(projections::OperatedShard { log, tenants: shard.tenants.clone() });
+                }
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                projections::run(&shards, &registry, &command.clone().unwrap_or_default()).await?;
+                Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
         }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;

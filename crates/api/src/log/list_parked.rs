@@ -54,9 +54,11 @@ impl Stream {
         StreamOf { projection: self.projection, key: &self.key }
     }
 
-    /// Where it stands, if it is parked.
+    /// Where it stands, if it is parked and of the caller's tenant.
     pub(super) async fn find(&self, state: &TenantState) -> Result<Option<Parked>, DatabaseError> {
-        let found = parking::find(state.log().pool(), self.projection, &self.key).await?;
+        let pool = state.log().pool();
+        let found = parking::find(pool, self.projection, &self.key).await?;
+        let found = parking::of_tenant(pool, &state.tenant, found.into_iter().collect()).await?.pop();
         Ok(found.map(|it| Parked { position: it.position, attempts: it.attempts.cast_unsigned() }))
     }
 }
@@ -133,7 +135,15 @@ pub(crate) async fn list_parked(
     if after.contains('\0') {
         return Err(Problem::new("invalid-query", "after: give the key of a stream"));
     }
-    let found = parking::list(state.log().pool(), projection, &after, limit).await?;
+    let (pool, wanted) = (state.log().pool(), limit as usize);
+    let (mut after, mut found) = (after, vec![]);
+    while found.len() < wanted {
+        let page = parking::list(pool, projection, &after, limit).await?;
+        let Some(last) = page.last() else { break };
+        after = last.key.clone();
+        found.extend(parking::of_tenant(pool, &state.tenant, page).await?);
+    }
+    found.truncate(wanted);
     let parked = found.into_iter().map(|it| ParkedStream {
         key: it.key,
         position: it.position,

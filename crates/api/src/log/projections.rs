@@ -49,7 +49,7 @@ pub(crate) struct Projection {
     /// How many processes work on it.
     members: usize,
     /// Each of its partitions.
-    partitions: Vec<Partition>,
+    partitions: Vec<ProjectionPartition>,
     /// How many of its streams stand still at an event that cannot be taken in:
     /// `GET /v1/projections/{name}/parked` lists them.
     parked_streams: i64,
@@ -59,7 +59,7 @@ pub(crate) struct Projection {
 
 /// How one partition of a read model is doing.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Partition {
+pub(crate) struct ProjectionPartition {
     /// Its number, from 0.
     partition: u32,
     /// Position of the latest event that it has come to.
@@ -68,7 +68,7 @@ pub(crate) struct Partition {
     member: Option<Uuid>,
 }
 
-impl From<PartitionStatus> for Partition {
+impl From<PartitionStatus> for ProjectionPartition {
     fn from(PartitionStatus { partition, position, member }: PartitionStatus) -> Self {
         Self { partition, position, member }
     }
