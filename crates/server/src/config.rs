@@ -9,7 +9,12 @@ use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::demo::DemoOptions;
+use crate::{
+    demo::DemoOptions,
+    projections::ProjectionsCommand,
+    replay::ReplayOptions,
+    shards::{self, ShardConfig},
+};
 
 /// The command line, as it was written.
 #[derive(Debug, Parser)]
@@ -36,13 +41,12 @@ pub(crate) enum Command {
     Process,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log, then stop
-    Replay {
-        /// The read model, or `all`
-        projection: String,
-        /// Compare with the present read model, row by row, and change nothing
-        #[arg(long)]
-        verify: bool,
+    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    Replay(ReplayOptions),
+    /// Say how the read models are doing, or deal with streams that they have parked, then stop
+    Projections {
+        #[command(subcommand)]
+        command: Option<ProjectionsCommand>,
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
@@ -73,6 +77,12 @@ struct Words {
     /// Address and port for /metrics and /health alone, for roles that serve no HTTP, or away from the public port
     #[arg(long, env = "BAEUM_METRICS_LISTEN", value_name = "ADDRESS:PORT", global = true)]
     metrics_listen: Option<String>,
+    /// File of the shards and their tenants, for more than one database
+    #[arg(long, env = "BAEUM_SHARDS", value_name = "FILE", global = true)]
+    shards: Option<String>,
+    /// Only this shard of the file
+    #[arg(long, env = "BAEUM_SHARD", value_name = "NUMBER", global = true)]
+    shard: Option<String>,
     /// Form of the log lines: text or json
     #[arg(long, env = "BAEUM_LOG", value_name = "FORM", default_value = "text", global = true)]
     log: String,
@@ -122,13 +132,11 @@ pub(crate) struct Config {
     /// Folder of the embedded database.
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database has one"))]
     pub(crate) data: PathBuf,
-    /// The real Postgres, where there is one.
-    pub(crate) database: Option<PgConnectOptions>,
+    /// The shards that this process works for, at least one.
+    pub(crate) shards: Vec<ShardConfig>,
     /// The broker, where there is one.
     pub(crate) nats_url: Option<String>,
-    /// Name of its stream.
-    pub(crate) stream: String,
-    /// How many servers are to keep it.
+    /// How many servers are to keep its streams.
     pub(crate) stream_replicas: Option<usize>,
     /// Where to serve metrics and health alone.
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -193,6 +201,25 @@ impl Config {
         check("BAEUM_STREAM_REPLICAS (--stream-replicas)", many);
         let metrics = metrics_listen.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_METRICS_LISTEN (--metrics-listen)", metrics);
+        let has_database = words.database_url.is_some() || words.shards.is_some();
+        let shards = match (&words.shards, &database) {
+            (Some(file), _) => shards::load(file.as_ref()),
+            (None, Ok(database)) => Ok(vec![ShardConfig::only(database.clone(), words.stream.clone())]),
+            (None, Err(_)) => Ok(vec![]),
+        };
+        let shards = shards.unwrap_or_else(|mistakes| {
+            for mistake in mistakes {
+                check("BAEUM_SHARDS (--shards)", Err(mistake));
+            }
+            vec![]
+        });
+        let shards = match &words.shard {
+            Some(number) if !shards.is_empty() => chosen(shards, number).unwrap_or_else(|problem| {
+                check("BAEUM_SHARD (--shard)", Err(problem));
+                vec![]
+            }),
+            _ => shards,
+        };
         check("BAEUM_LOG (--log)", log.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_LOG_LEVEL (--log-level)", log_level(&words.log_level));
         let catalog = words.catalog.as_deref().map_or(Ok(()), |it| not_empty(it, "a folder with *.toml files"));
@@ -200,23 +227,17 @@ impl Config {
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
-        check(
-            &format!("the role '{}'", command.name()),
-            servers(&command, words.database_url.is_some(), words.nats_url.is_some()),
-        );
-        let values = (listen, database, stream_replicas, metrics_listen, log, admin, clock_offset);
-        if let (
-            (Ok(listen), Ok(database), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)),
-            true,
-        ) = (values, errors.is_empty())
+        check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
+        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
+        if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
+            (values, errors.is_empty())
         {
             Ok(Self {
                 command,
                 listen,
                 data: words.data.into(),
-                database,
+                shards,
                 nats_url: words.nats_url,
-                stream: words.stream,
                 stream_replicas,
                 metrics_listen,
                 log,
@@ -231,6 +252,20 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether the database lives in this process.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.shards.iter().all(|shard| shard.database.is_none())
+    }
+}
+
+/// The one of these shards that has this number.
+fn chosen(shards: Vec<ShardConfig>, number: &str) -> Result<Vec<ShardConfig>, String> {
+    let known = shards.iter().map(|it| it.number.to_string()).collect::<Vec<_>>().join(", ");
+    let found: Vec<_> = shards.into_iter().filter(|it| it.number.to_string() == number).collect();
+    if found.is_empty() { Err(format!("is '{number}': choose one of {known}")) } else { Ok(found) }
+}
+
 impl Command {
     fn name(&self) -> &'static str {
         match self {
@@ -240,7 +275,8 @@ impl Command {
             Self::Project => "project",
             Self::Process => "process",
             Self::Migrate => "migrate",
-            Self::Replay { .. } => "replay",
+            Self::Replay(_) => "replay",
+            Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
         }
     }
@@ -288,7 +324,7 @@ fn not_empty(text: &str, right: &str) -> Result<(), String> {
 }
 
 /// The URL is not repeated: it may hold a password.
-fn database(url: &str) -> Result<PgConnectOptions, String> {
+pub(crate) fn database(url: &str) -> Result<PgConnectOptions, String> {
     const RIGHT: &str = "give postgres://user:password@host:5432/database, or leave it out for the embedded database";
     if url.is_empty() {
         return Err(format!("is empty: {RIGHT}"));
@@ -310,7 +346,7 @@ fn nats(url: &str) -> Result<(), String> {
     baeum_eventlog::nats::check_url(url).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
 }
 
-fn stream(name: &str) -> Result<(), String> {
+pub(crate) fn stream(name: &str) -> Result<(), String> {
     let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if fits { Ok(()) } else { Err(format!("is '{name}': use letters, digits, '-' and '_', for instance events")) }
 }
@@ -380,7 +416,7 @@ mod tests {
     fn flags_are_accepted_on_both_sides_of_the_subcommand() {
         for line in [["--stream", "other", "migrate"], ["migrate", "--stream", "other"]] {
             let config = config(&line).expect("right");
-            assert_eq!((config.stream.as_str(), config.command), ("other", Command::Migrate));
+            assert_eq!((config.shards[0].stream.as_str(), config.command), ("other", Command::Migrate));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path},
     http::request::Parts,
 };
 use baeum_commands::{
@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::READERS;
-use crate::{caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState};
+use crate::{
+    caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState,
+    tenants::TenantState,
+};
 
 /// A read model, by the name in the path.
 pub(crate) struct Named(pub(super) &'static str);
@@ -51,9 +54,11 @@ impl Stream {
         StreamOf { projection: self.projection, key: &self.key }
     }
 
-    /// Where it stands, if it is parked.
-    pub(super) async fn find(&self, state: &ApiState) -> Result<Option<Parked>, DatabaseError> {
-        let found = parking::find(state.log().pool(), self.projection, &self.key).await?;
+    /// Where it stands, if it is parked and of the caller's tenant.
+    pub(super) async fn find(&self, state: &TenantState) -> Result<Option<Parked>, DatabaseError> {
+        let pool = state.log().pool();
+        let found = parking::find(pool, self.projection, &self.key).await?;
+        let found = parking::of_tenant(pool, &state.tenant, found.into_iter().collect()).await?.pop();
         Ok(found.map(|it| Parked { position: it.position, attempts: it.attempts.cast_unsigned() }))
     }
 }
@@ -117,7 +122,7 @@ pub(crate) struct ParkedStream {
     responses((status = 200, description = "The streams", body = ParkedAnswer), QueryProblems)
 )]
 pub(crate) async fn list_parked(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Named(projection): Named,
     Params(ParkedQuery { after, limit }): Params<ParkedQuery>,
@@ -130,7 +135,15 @@ pub(crate) async fn list_parked(
     if after.contains('\0') {
         return Err(Problem::new("invalid-query", "after: give the key of a stream"));
     }
-    let found = parking::list(state.log().pool(), projection, &after, limit).await?;
+    let (pool, wanted) = (state.log().pool(), limit as usize);
+    let (mut after, mut found) = (after, vec![]);
+    while found.len() < wanted {
+        let page = parking::list(pool, projection, &after, limit).await?;
+        let Some(last) = page.last() else { break };
+        after = last.key.clone();
+        found.extend(parking::of_tenant(pool, &state.tenant, page).await?);
+    }
+    found.truncate(wanted);
     let parked = found.into_iter().map(|it| ParkedStream {
         key: it.key,
         position: it.position,

@@ -1,6 +1,6 @@
 //! `GET /v1/projections`: how the read models are doing.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_projections::PartitionStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::READERS;
-use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, state::ApiState, wire::mirror};
+use crate::{caller::SignedIn, docs::QueryProblems, problem::Problem, tenants::TenantState, wire::mirror};
 
 mirror! {
     /// What a read model is doing.
@@ -49,7 +49,7 @@ pub(crate) struct Projection {
     /// How many processes work on it.
     members: usize,
     /// Each of its partitions.
-    partitions: Vec<Partition>,
+    partitions: Vec<ProjectionPartition>,
     /// How many of its streams stand still at an event that cannot be taken in:
     /// `GET /v1/projections/{name}/parked` lists them.
     parked_streams: i64,
@@ -59,7 +59,7 @@ pub(crate) struct Projection {
 
 /// How one partition of a read model is doing.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Partition {
+pub(crate) struct ProjectionPartition {
     /// Its number, from 0.
     partition: u32,
     /// Position of the latest event that it has come to.
@@ -68,7 +68,7 @@ pub(crate) struct Partition {
     member: Option<Uuid>,
 }
 
-impl From<PartitionStatus> for Partition {
+impl From<PartitionStatus> for ProjectionPartition {
     fn from(PartitionStatus { partition, position, member }: PartitionStatus) -> Self {
         Self { partition, position, member }
     }
@@ -79,10 +79,7 @@ impl From<PartitionStatus> for Partition {
     get, path = "/v1/projections", tag = "log", security(("bearer" = [])),
     responses((status = 200, description = "The read models", body = ProjectionsAnswer), QueryProblems)
 )]
-pub(crate) async fn projections(
-    State(state): State<ApiState>,
-    signed_in: SignedIn,
-) -> Result<Json<ProjectionsAnswer>, Problem> {
+pub(crate) async fn projections(state: TenantState, signed_in: SignedIn) -> Result<Json<ProjectionsAnswer>, Problem> {
     signed_in.must_have(READERS)?;
     let found = baeum_projections::status(state.log(), &state.registry).await?;
     let projections = found.into_iter().map(|it| Projection {

@@ -1,6 +1,6 @@
 //! `POST /v1/projections/{name}/parked/{key}/retry`: trying a parked stream again.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use crate::{
     conditional::{Bare, Positioned, answered},
     docs::{CommandHeaders, CommandProblems},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// That the deed is recorded. The read model does it when it comes to that position.
@@ -32,11 +32,11 @@ pub(crate) struct RecordedAnswer {}
     )
 )]
 pub(crate) async fn retry_parked(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     stream: Stream,
     Bare(request): Bare,
 ) -> Result<Response, Problem> {
-    let outcome = state.commands.retry_parked(&request, stream.named(), || stream.find(&state)).await?;
+    let outcome = state.commands().retry_parked(&request, stream.named(), || stream.find(&state)).await?;
     Ok(answered(&state, request.caller.user_id, outcome, None, |()| RecordedAnswer {}))
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/projections/{name}/parked/{key}/skip`: going on without an event.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use crate::{
     conditional::{Incoming, Positioned, answered},
     docs::{CommandHeaders, CommandProblems},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// Why an event is left out.
@@ -38,12 +38,12 @@ pub(crate) struct SkipBody {
     )
 )]
 pub(crate) async fn skip_parked(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     stream: Stream,
     Incoming { request, body }: Incoming<SkipBody>,
 ) -> Result<Response, Problem> {
     let find = || stream.find(&state);
-    let outcome = state.commands.skip_parked(&request, stream.named(), &body.reason, find).await?;
+    let outcome = state.commands().skip_parked(&request, stream.named(), &body.reason, find).await?;
     Ok(answered(&state, request.caller.user_id, outcome, None, |()| RecordedAnswer {}))
 }

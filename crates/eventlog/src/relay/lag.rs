@@ -48,8 +48,9 @@ pub async fn watch_lag(log: EventLog, stream: String, stop: CancellationToken) {
     loop {
         match lag(&log, &stream).await {
             Ok(lag) => {
-                metrics::gauge!("baeum_relay_lag_events").set(approximate(lag.events));
-                metrics::gauge!("baeum_relay_oldest_waiting_seconds").set(lag.oldest_waiting.as_secs_f64());
+                metrics::gauge!("baeum_relay_lag_events", "stream" => stream.clone()).set(approximate(lag.events));
+                metrics::gauge!("baeum_relay_oldest_waiting_seconds", "stream" => stream.clone())
+                    .set(lag.oldest_waiting.as_secs_f64());
             }
             Err(error) => tracing::debug!(%error, "the lag of the relay is not known"),
         }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Follows a feed until it has brought `count` events, and checks that nothing is missing or doubled.
 pub(crate) async fn collect(feed: &mut Feed, mut position: i64, count: i64) {
     let end = position + count;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while position < end {
         assert!(tokio::time::Instant::now() < deadline, "the feed stopped at {position} of {end}");
         for event in feed.next(position, 50, Duration::from_millis(200)).await.expect("readable") {

@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::{self, consumer::pull, stream::Stream};
 use baeum_domain::Recorded;
-use baeum_testing::nats_url;
+use baeum_testing::{eventually, nats_url};
 use futures::StreamExt as _;
 use serde_json::Value;
 
@@ -27,8 +27,9 @@ pub(crate) async fn remove(stream: &str) {
 /// The positions that the stream holds, in its order, read whole.
 pub(crate) async fn positions(stream: &Stream) -> Vec<i64> {
     let count = stream.get_info().await.expect("known").state.messages;
+    // A cluster may place it on the server that is away; another try finds another.
     let config = pull::OrderedConfig::default();
-    let consumer = stream.create_consumer(config).await.expect("a consumer");
+    let consumer = eventually("a consumer", || async { stream.create_consumer(config.clone()).await.ok() }).await;
     let messages = consumer.messages().await.expect("messages");
     let read = messages.take(usize::try_from(count).expect("few")).filter_map(|message| async {
         let event = serde_json::from_slice::<Recorded<Value>>(&message.expect("a message").payload);
