@@ -145,5 +145,5 @@ fn report(way: &str, sent: &[Sent], looks: &[(Instant, i64)], took: Duration) ->
     }
     let visible = Row::new("live", format!("appended → shown by progress, {way}"), 1, visible, took);
     tell(&format!("live: {way}: shown {:.1} ms after the append at p99", visible.p99_ms));
-    Ok(vec![visible.with_events(1.0).beside(&append), append])
+    Ok(vec![visible.with_events(1.0), append])
 }

@@ -75,6 +75,14 @@ pub enum RebuildError {
         /// Why.
         error: ProjectionError,
     },
+    /// Partitions of the live tables are far apart.
+    #[error(
+        "the partitions of '{projection}' are far apart: wait until its workers have caught up, or mend what holds them"
+    )]
+    Uneven {
+        /// The projection.
+        projection: &'static str,
+    },
     /// Another process is at it.
     #[error("'{projection}' is being rebuilt by another process: wait for it")]
     Busy {
@@ -177,9 +185,9 @@ async fn run_comparison(
     progress: &mut (impl FnMut(i64, i64) + Send),
 ) -> Result<Comparison, RebuildError> {
     let options = Options::default();
-    let mut attempt = 0;
+    let name = shadow.projection.name();
+    let (mut attempt, mut earlier) = (0, None);
     loop {
-        let name = shadow.projection.name();
         let target = shadow.in_database(cursor::position(shadow.pool(), name).await)?.unwrap_or(shadow.log.floor());
         if target < shadow.position() {
             // Someone has put the live tables back meanwhile.
@@ -188,7 +196,9 @@ async fn run_comparison(
         shadow.follow_to(target, options.workers, &options.stop, progress).await?;
         match shadow.compare().await {
             Ok(Some(comparison)) => return Ok(comparison),
-            Ok(None) => {}
+            // What holds all partitions back is one of them.
+            Ok(None) if earlier == Some(target) => return Err(RebuildError::Uneven { projection: name }),
+            Ok(None) => earlier = Some(target),
             Err(failure) if attempt < ATTEMPTS && failure.error.is_contention() => attempt += 1,
             Err(failure) => return Err(shadow.stopped(failure)),
         }
