@@ -88,7 +88,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
         peers.push(row(format!("COPY, {} rows a transaction", clients * 2), clients, chunks));
         let (ours, receipts) = (peers.remove(0), peers.remove(0));
         rows.push(receipts.beside(&peers[0]));
-        rows.extend(beside_each(ours, peers));
+        rows.extend(beside_each(&ours, peers));
     }
     tell("append: COPY, all rows in one transaction");
     let once = Window { warm_up: Duration::ZERO, measured: window.measured * ROUNDS };
@@ -127,7 +127,7 @@ async fn contenders() -> Result<Vec<Contender>, Failure> {
 }
 
 /// A row of ours beside each peer, then the peers.
-fn beside_each(ours: Row, peers: Vec<Row>) -> Vec<Row> {
+fn beside_each(ours: &Row, peers: Vec<Row>) -> Vec<Row> {
     let mut rows: Vec<Row> = peers.iter().map(|peer| ours.clone().beside(peer)).collect();
     rows.extend(peers);
     rows
@@ -160,7 +160,7 @@ async fn several_processes(window: Window) -> Result<Vec<Row>, Failure> {
             both.push(row);
         }
         let ours = both.remove(0);
-        rows.extend(beside_each(ours, both));
+        rows.extend(beside_each(&ours, both));
     }
     Ok(rows)
 }

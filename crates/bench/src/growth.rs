@@ -35,6 +35,9 @@ pub(crate) struct Growth {
     /// The largest log, in millions of events
     #[arg(long, default_value_t = 1)]
     million: i64,
+    /// Only the smallest log: to see that it works
+    #[arg(long)]
+    smallest: bool,
     /// Also prints size and query plans of the largest log
     #[arg(long)]
     plans: bool,
@@ -45,7 +48,17 @@ pub(crate) struct Growth {
 
 impl Default for Growth {
     fn default() -> Self {
-        Self { million: 1, plans: false, keep: false }
+        Self { million: 1, smallest: false, plans: false, keep: false }
+    }
+}
+
+impl Growth {
+    /// 0.1, 1 and so many million events, each once.
+    fn sizes(&self) -> Vec<i64> {
+        let mut sizes = vec![100_000, 1_000_000, self.million.max(1) * 1_000_000];
+        sizes.dedup();
+        sizes.truncate(if self.smallest { 1 } else { sizes.len() });
+        sizes
     }
 }
 
@@ -60,13 +73,13 @@ struct Log {
 /// All rows; sizes and plans go to stdout.
 pub(crate) async fn run(growth: &Growth, settings: &Settings) -> Result<Vec<Row>, Failure> {
     let mut logs = vec![];
-    for events in sizes(growth.million) {
+    for events in growth.sizes() {
         logs.push(Log::write(events).await?);
     }
     let mut rows = vec![];
     let mut rebuilds: Vec<Row> = vec![];
     for log in &logs {
-        let row = log.rebuild().await?;
+        let row = log.rebuild(if growth.smallest { 0 } else { REBUILT }).await?;
         rebuilds.push(match rebuilds.first() {
             Some(first) => row.beside(first),
             None => row,
@@ -102,13 +115,6 @@ pub(crate) async fn run(growth: &Growth, settings: &Settings) -> Result<Vec<Row>
     Ok(rows)
 }
 
-/// 0.1, 1 and `million` million events, each once.
-fn sizes(million: i64) -> Vec<i64> {
-    let mut sizes = vec![100_000, 1_000_000, million.max(1) * 1_000_000];
-    sizes.dedup();
-    sizes
-}
-
 impl Log {
     async fn write(events: i64) -> Result<Self, Failure> {
         let tenths = events / 100_000;
@@ -123,8 +129,8 @@ impl Log {
         Ok(Self { name, events, ours, database })
     }
 
-    async fn rebuild(&self) -> Result<Row, Failure> {
-        let times = (REBUILT / self.events).max(1);
+    async fn rebuild(&self, rebuilt: i64) -> Result<Row, Failure> {
+        let times = (rebuilt / self.events).max(1);
         let mut took = Duration::ZERO;
         for _ in 0..times {
             tell(&format!("growth: rebuilding progress from {}", self.name));
