@@ -15,8 +15,9 @@ use baeum_ml::learning::error_detector::ErrorDetector;
 use futures::future::try_join_all;
 
 use crate::{
+    Failure,
     report::Row,
-    world::{Failure, OpenLesson, World},
+    world::{OpenLesson, World},
 };
 
 /// Sixteen words with two mistakes, as a learner might write.

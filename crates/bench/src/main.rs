@@ -2,57 +2,133 @@
 
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
+mod append;
+mod conditions;
+mod drive;
 mod evaluate;
+mod history;
+mod load;
+mod rebuild;
+mod relay;
 mod report;
+mod servers;
+mod workbook;
 mod world;
 
-use std::{fs::File, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{error::Error, fs::File, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use drive::Window;
+use report::Row;
+use servers::tell;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Benchmarks of Baeum. They use the Postgres of `DATABASE_URL`, or the one of this machine.
+/// What a benchmark may fail with: it is told and ends.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// Benchmarks of Baeum. They use the servers of DATABASE_URL and NATS_URL, or start private ones with durable commits.
 #[derive(Parser)]
 struct CommandLine {
-    /// Writes each row as a line of JSON to this file too
-    #[arg(long, value_name = "FILE", global = true)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     #[command(subcommand)]
     bench: Bench,
 }
 
-#[derive(Subcommand)]
+/// What holds for every benchmark.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Writes each row as a line of JSON to this file too
+    #[arg(long, value_name = "FILE", global = true)]
+    json: Option<PathBuf>,
+    /// For how long each row is measured, after its warm-up
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, global = true)]
+    seconds: f64,
+}
+
+impl Settings {
+    /// The time of one of `rounds` rounds.
+    pub(crate) fn window(&self, rounds: u32) -> Window {
+        let measured = Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0)) / rounds;
+        Window { warm_up: measured / 5, measured }
+    }
+}
+
+#[derive(Clone, Subcommand)]
 enum Bench {
+    /// Two events a command by 1, 64 and 512 clients, beside cqrs-es + postgres-es, disintegrate, message-db and COPY
+    Append,
+    /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
+    Load,
     /// The evaluator alone, and in the command path beside the same path without a model
     Evaluate {
         /// How many answers are evaluated in each row
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
     },
+    /// Rebuilding a read model, beside reading the same events
+    Rebuild {
+        /// How many events the log has
+        #[arg(long, default_value_t = 1_000_000)]
+        events: i64,
+    },
+    /// Carrying the log to JetStream, beside publishing the same messages with the client of NATS
+    Relay {
+        /// How many events the log has
+        #[arg(long, default_value_t = 200_000)]
+        events: i64,
+    },
+    /// All of them
+    All,
+    /// A process of a benchmark
+    #[command(hide = true)]
+    Worker(append::processes::Share),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = CommandLine::parse();
-    let rows = match line.bench {
-        Bench::Evaluate { answers } => evaluate::run(answers).await,
-    };
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
+    let done = if servers::are_given() { run(line).await } else { servers::run_with_own().await };
+    done.unwrap_or_else(|error| {
+        tell(&format!("error: {error}"));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
+    let settings = line.settings;
+    let benches = match line.bench {
+        Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
+        Bench::All => {
+            let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let relay = Bench::Relay { events: 200_000 };
+            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
         }
+        one => vec![one],
     };
-    print!("{}", report::markdown(&rows));
-    if let Some(path) = line.json {
-        let written = File::create(&path).and_then(|mut file| file.write_all(report::json_lines(&rows).as_bytes()));
-        if let Err(error) = written {
-            eprintln!("error: {} cannot be written: {error}", path.display());
-            return ExitCode::FAILURE;
-        }
+    let conditions = conditions::describe().await?;
+    let mut rows = vec![];
+    for bench in benches {
+        rows.extend(measure(bench, &settings).await?);
     }
-    ExitCode::SUCCESS
+    print!("{conditions}\n{}", report::markdown(&rows));
+    if let Some(path) = &settings.json {
+        let mut file = File::create(path).map_err(|error| format!("{} cannot be made: {error}", path.display()))?;
+        file.write_all(report::json_lines(&rows).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One benchmark: a module each.
+async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure> {
+    match bench {
+        Bench::Append => append::run(settings).await,
+        Bench::Load => load::run(settings).await,
+        Bench::Rebuild { events } => rebuild::run(events).await,
+        Bench::Relay { events } => relay::run(events).await,
+        Bench::Evaluate { answers } => evaluate::run(answers).await,
+        Bench::All | Bench::Worker(_) => Ok(vec![]),
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Row {
     pub(crate) peer: Option<String>,
     /// Its rate over the peer's.
     pub(crate) ratio: Option<f64>,
-    /// Resident memory of this process after the run.
+    /// Resident memory after the run: of the process that holds the subject.
     pub(crate) rss_mb: Option<u64>,
     /// Cores of the machine.
     pub(crate) cores: usize,
@@ -59,7 +59,7 @@ impl Row {
             p999_ms: quantile(999),
             peer: None,
             ratio: None,
-            rss_mb: resident_mb(),
+            rss_mb: resident_mb("self"),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -110,9 +110,9 @@ pub(crate) fn json_lines(rows: &[Row]) -> String {
     lines.fold(String::new(), |text, line| text + &line + "\n")
 }
 
-/// Resident memory of this process, where the system tells it.
-fn resident_mb() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+/// Resident memory of a process, `self` for this one, where the system tells it.
+pub(crate) fn resident_mb(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb / 1024)
 }

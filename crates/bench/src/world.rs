@@ -1,6 +1,6 @@
 //! A world to measure in: a database of its own, the real catalogue and models, and learners with lessons.
 
-use std::{collections::BTreeSet, error::Error, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use baeum_commands::{
     Caller, Commands, Ports, Request, identity::register::Registration, learning::consume_clip::Viewing,
@@ -25,8 +25,7 @@ use baeum_ml::{
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, new_id};
 use uuid::Uuid;
 
-/// What a benchmark may fail with: it is told and ends.
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+use crate::Failure;
 
 /// A world with its own database.
 pub(crate) struct World {

@@ -80,6 +80,8 @@ aggregates! {
     Progress(crate::progress::progress::Progress),
     /// Of a recommendation.
     Recommendation(crate::recommendation::recommendation::Recommendation),
+    /// Of an operator's deeds about a stream that was parked.
+    ParkedStream(crate::operations::parked_stream::ParkedStream),
 }
 
 /// What readers of the log know of an aggregate.

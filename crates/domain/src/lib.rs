@@ -15,6 +15,8 @@ pub mod ids;
 pub mod learning;
 pub mod level;
 pub mod media;
+pub mod operations;
+pub mod position;
 pub mod progress;
 pub mod recommendation;
 pub mod recorded;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// An event with its place in the log and where it came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded<E> {
-    /// Place in the log: dense, from 1, in commit order.
+    /// Place in the log: dense within its shard, in commit order; see [`crate::position`].
     pub position: i64,
     /// Id of the event (UUIDv7), the same everywhere that it is published.
     pub event_id: Uuid,

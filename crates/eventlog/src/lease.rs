@@ -1,7 +1,8 @@
 //! Leases: what only one process may do at a time, taken over within seconds when its holder is gone.
 //!
-//! A lease only keeps others from working in vain. What makes their work safe is that every cursor moves by
-//! compare-and-set in the transaction of its effect.
+//! A lease only keeps others from working in vain: its holder may stall, and go on without knowing that it has ended.
+//! What makes work safe is that every cursor moves by compare-and-set in the transaction of its effect, or carries the
+//! lease's epoch, which grows with each change of holder.
 
 use std::time::Duration;
 
@@ -32,17 +33,27 @@ impl Lease {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn hold(&self) -> Result<bool, sqlx::Error> {
-        let held = sqlx::query(
+        Ok(self.epoch().await?.is_some())
+    }
+
+    /// Takes or renews the lease and tells its epoch, higher than that of any holder before; `None` while someone else
+    /// holds it.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn epoch(&self) -> Result<Option<i64>, sqlx::Error> {
+        sqlx::query_scalar(
             "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, now() + make_interval(secs => $3))
-             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-             WHERE leases.holder = excluded.holder OR leases.expires_at < now()",
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at,
+                 epoch = CASE leases.holder WHEN excluded.holder THEN leases.epoch ELSE excluded.epoch END
+             WHERE leases.holder = excluded.holder OR leases.expires_at < now()
+             RETURNING epoch",
         )
         .bind(&self.name)
         .bind(self.holder)
         .bind(TTL.as_secs_f64())
-        .execute(&self.pool)
-        .await?;
-        Ok(held.rows_affected() == 1)
+        .fetch_optional(&self.pool)
+        .await
     }
 
     /// Gives the lease back, so that another process need not wait for its end.

@@ -14,9 +14,11 @@ pub mod lease;
 mod load;
 mod log;
 pub mod nats;
+mod pick;
 mod read;
 mod receipt;
 pub mod relay;
+pub mod shard;
 
 pub use appender::NewEvent;
 pub use decode::{decode, decode_raw};
@@ -25,6 +27,7 @@ pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
 pub use load::Loaded;
 pub use log::{EventLog, Options};
+pub use pick::read_at;
 pub use read::EventFilter;
 
 /// The stored JSON form of an event: one key, the event's name, over its body.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baeum_domain::Clock;
+use baeum_domain::{Clock, position::Shard};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 
@@ -37,6 +37,7 @@ pub struct EventLog {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) head: watch::Sender<i64>,
     pub(crate) broker: Option<Broker>,
+    pub(crate) shard: Shard,
 }
 
 impl EventLog {
@@ -53,15 +54,18 @@ impl EventLog {
         options: Options,
     ) -> Result<Self, LogError> {
         let (appends, jobs) = mpsc::channel(options.queue);
-        let (head, _) = watch::channel(read_head(&pool).await?);
+        let position = read_head(&pool).await?;
+        // An empty log stands at the floor of its shard; the database refuses any other position.
+        let shard = Shard::of(position).unwrap_or_default();
+        let (head, _) = watch::channel(position);
         tokio::spawn(appender::run(pool.clone(), clock.clone(), jobs, head.clone(), options.batch));
         if let Some(broker) = &broker {
             tokio::spawn(broker.clone().announce(head.subscribe()));
         }
-        Ok(Self { pool, clock, appends, in_flight: Arc::default(), head, broker })
+        Ok(Self { pool, clock, appends, in_flight: Arc::default(), head, broker, shard })
     }
 
-    /// The position of the latest event, 0 for an empty log.
+    /// The position of the latest event; [`EventLog::floor`] for an empty log.
     ///
     /// # Errors
     /// When the database cannot be reached.

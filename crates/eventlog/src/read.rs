@@ -115,6 +115,7 @@ impl EventLog {
         filter: &EventFilter,
     ) -> Result<(Vec<Recorded<Value>>, i64), LogError> {
         let head = self.head().await?;
+        let position = position.max(self.floor());
         let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut end = head.min(position.saturating_add(SCAN));
         let sql = if filter.aggregate_id.is_some() {

@@ -7,9 +7,11 @@
 pub mod assessment;
 mod cursor;
 pub mod emotion;
+mod fold;
 pub mod identity;
 pub mod learning;
 pub mod order;
+pub mod parking;
 pub mod progress;
 pub mod projection;
 pub mod rebuild;
@@ -24,8 +26,8 @@ pub mod worker;
 
 pub use futures::future::BoxFuture;
 pub use order::Order;
-pub use projection::{Models, Projection, ProjectionError};
+pub use projection::{Models, Policy, Projection, ProjectionError};
 pub use registry::registry;
-pub use status::{ProjectionState, ProjectionStatus, status};
+pub use status::{PartitionStatus, ProjectionState, ProjectionStatus, status};
 pub use wait::{Behind, wait_for};
-pub use worker::run;
+pub use worker::{forget_members, run};

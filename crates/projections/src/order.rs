@@ -3,10 +3,10 @@
 //! Events of one key are taken in one after the other, in the order of the log; events of different keys may be taken in
 //! beside each other, by different workers. An event that cannot be taken in makes the later ones of its key wait.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use baeum_domain::Recorded;
-use baeum_eventlog::{StoredPayload, relay};
+use baeum_domain::{AnyEvent, Recorded};
+use baeum_eventlog::{LogError, RawPayload, StoredPayload, decode, decode_raw, relay};
 
 /// Into how many partitions the keys of a projection are divided. It never changes: cursors are kept by partition.
 pub const PARTITIONS: u32 = relay::PARTITIONS;
@@ -24,13 +24,13 @@ pub enum Order {
 
 impl Order {
     /// The key of a stored event.
-    pub fn key<'a>(&self, event: &'a Recorded<StoredPayload>) -> Cow<'a, str> {
+    pub fn key<'a>(&self, event: &'a Recorded<impl Stored>) -> Cow<'a, str> {
         let named = match self {
             Self::Total => return Cow::Borrowed(""),
             Self::ByAggregate => None,
-            Self::ByField(field) => event.payload.as_object().and_then(|it| it.values().next()?.get(field)?.as_str()),
+            Self::ByField(field) => event.payload.field(field),
         };
-        Cow::Borrowed(named.unwrap_or(&event.aggregate_id))
+        named.unwrap_or(Cow::Borrowed(&event.aggregate_id))
     }
 
     /// The partition of a key, below [`Order::partitions`].
@@ -41,6 +41,41 @@ impl Order {
     /// How many partitions there are.
     pub fn partitions(&self) -> u32 {
         if *self == Self::Total { 1 } else { PARTITIONS }
+    }
+}
+
+/// The stored form of an event, as a tree or as text.
+pub trait Stored: Clone {
+    /// The text in this field of its body.
+    fn field(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// Reads it as the domain knows it today.
+    ///
+    /// # Errors
+    /// When this build cannot read it.
+    fn decode(event: Recorded<Self>) -> Result<Recorded<AnyEvent>, LogError>;
+}
+
+impl Stored for StoredPayload {
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.as_object()?.values().next()?.get(name)?.as_str().map(Cow::Borrowed)
+    }
+
+    fn decode(event: Recorded<Self>) -> Result<Recorded<AnyEvent>, LogError> {
+        decode(event)
+    }
+}
+
+impl Stored for RawPayload {
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let tagged: BTreeMap<Cow<'_, str>, BTreeMap<Cow<'_, str>, RawPayload>> =
+            serde_json::from_str(self.get()).ok()?;
+        let value = tagged.into_values().next()?.remove(name)?;
+        serde_json::from_str(value.get()).ok().map(Cow::Owned)
+    }
+
+    fn decode(event: Recorded<Self>) -> Result<Recorded<AnyEvent>, LogError> {
+        decode_raw(event)
     }
 }
 
@@ -72,6 +107,13 @@ mod tests {
         let nameless = event(json!({ "LessonStarted": {} }));
         let order = Order::ByField("learner_id");
         assert_eq!((order.key(&named), order.key(&nameless)), ("a learner".into(), "a lesson".into()));
+        let as_text = |event: &Recorded<StoredPayload>| {
+            event.clone().map(|it| RawPayload::from(serde_json::value::to_raw_value(&it).expect("JSON")))
+        };
+        assert_eq!(
+            (order.key(&as_text(&named)), order.key(&as_text(&nameless))),
+            (order.key(&named), order.key(&nameless))
+        );
         assert_eq!(Order::ByAggregate.key(&named), "a lesson");
         assert_eq!((Order::Total.key(&named), Order::Total.partitions()), ("".into(), 1));
         assert!(order.partition("a learner") < order.partitions());

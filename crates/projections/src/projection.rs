@@ -1,12 +1,12 @@
-//! What a projection is, and how a page of events goes through it.
+//! What a projection is, and what can go wrong with it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::sync::Arc;
 
 use baeum_domain::{
     AnyEvent, Recorded, assessment::calibration::ItemCalibrator, catalog::Catalog, emotion::affect::AffectModel,
 };
-use baeum_eventlog::{LogError, StoredPayload, decode};
-use futures::{FutureExt as _, future::BoxFuture};
+use baeum_eventlog::LogError;
+use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -46,6 +46,12 @@ pub trait Projection: Send + Sync + 'static {
     /// by must belong to one key.
     fn order(&self) -> Order;
 
+    /// What becomes of an event that cannot be taken in, now or later. Where there is one key for all, others cannot go
+    /// on without it.
+    fn on_poison(&self) -> Policy {
+        if self.order() == Order::Total { Policy::Halt } else { Policy::Park }
+    }
+
     /// The version of its tables and of what `apply` makes of an event. Raise it with every change of either, so that an
     /// unfinished rebuild of an older build is not gone on with.
     fn version(&self) -> u32 {
@@ -81,6 +87,15 @@ pub trait Projection: Send + Sync + 'static {
     }
 }
 
+/// What becomes of an event that would fail however often it is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The later events of its key wait with it, until an operator has it retried or skipped; all others go on.
+    Park,
+    /// The projection stands still, and tries it again.
+    Halt,
+}
+
 /// Why a projection does not take an event in.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
@@ -106,22 +121,42 @@ pub enum ProjectionError {
     Panicked(String),
 }
 
+impl ProjectionError {
+    /// Whether the same event would fail in the same way again.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Log(error) => matches!(error, LogError::Unreadable { .. }),
+            Self::NotAnId { .. } | Self::Json(_) | Self::Panicked(_) => true,
+            Self::Database(error) => match error {
+                // Data, constraints, and what does not exist. All else passes: connections, locks, space, shutdowns.
+                sqlx::Error::Database(error) => {
+                    error.code().is_some_and(|code| ["22", "23", "42"].iter().any(|class| code.starts_with(class)))
+                }
+                sqlx::Error::RowNotFound
+                | sqlx::Error::TypeNotFound { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnIndexOutOfBounds { .. }
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_) => true,
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether another transaction stood in the way.
+    pub(crate) fn is_contention(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("40"))
+    }
+}
+
 /// The id of the aggregate of an event.
 pub(crate) fn aggregate_id<E>(event: &Recorded<E>) -> Result<Uuid, ProjectionError> {
     event.aggregate_id.parse().map_err(|_| ProjectionError::NotAnId {
         aggregate_type: event.aggregate_type.clone(),
         aggregate_id: event.aggregate_id.clone(),
     })
-}
-
-/// A stretch of the log as one projection sees it.
-pub(crate) struct Page {
-    /// What it takes in, in order.
-    pub(crate) events: Vec<Recorded<AnyEvent>>,
-    /// The position up to which the stretch could be read.
-    pub(crate) end: i64,
-    /// What stopped the reading right after `end`, if anything did.
-    pub(crate) stopped: Option<Failure>,
 }
 
 /// An error with the position of the event that it happened at, where one is to blame.
@@ -135,45 +170,4 @@ impl<E: Into<ProjectionError>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { position: None, error: error.into() }
     }
-}
-
-/// Reads stored events after `position` for `projection`, up to the first that cannot be read.
-pub(crate) fn page(projection: &dyn Projection, position: i64, stored: Vec<Recorded<StoredPayload>>) -> Page {
-    let mut page = Page { events: vec![], end: position, stopped: None };
-    for event in stored {
-        // What is at or below the cursor was taken in before.
-        if event.position <= page.end {
-            continue;
-        }
-        let position = event.position;
-        if projection.reads(&event.aggregate_type) {
-            match decode(event) {
-                Ok(event) => page.events.push(event),
-                Err(error) => {
-                    page.stopped = Some(Failure { position: Some(position), error: error.into() });
-                    return page;
-                }
-            }
-        }
-        page.end = position;
-    }
-    page
-}
-
-/// Applies events within the transaction of `db`. A panic of the projection is an error like others.
-pub(crate) async fn apply_all(
-    projection: &dyn Projection,
-    db: &mut PgConnection,
-    events: &[Recorded<AnyEvent>],
-) -> Result<(), Failure> {
-    for event in events {
-        let applied = AssertUnwindSafe(projection.apply(db, event)).catch_unwind().await;
-        let result = applied.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|it| (*it).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(ProjectionError::Panicked(text.unwrap_or_else(|| "no message".to_owned())))
-        });
-        result.map_err(|error| Failure { position: Some(event.position), error })?;
-    }
-    Ok(())
 }

@@ -102,7 +102,7 @@ pub async fn compare(
     shadow
         .run(progress, async |shadow, progress| {
             loop {
-                let target = shadow.in_database(cursor::position(log.pool(), name).await)?.unwrap_or(0);
+                let target = shadow.in_database(cursor::position(log.pool(), name).await)?.unwrap_or(log.floor());
                 if target < shadow.position {
                     // Someone has put the live tables back meanwhile.
                     return Err(RebuildError::Busy { projection: name });

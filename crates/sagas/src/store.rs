@@ -25,7 +25,7 @@ pub(crate) struct Pending {
 /// The position up to which a process has read.
 pub(crate) async fn cursor(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     sqlx::query(
-        "INSERT INTO process_cursors (process, position, updated_at) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING",
+        "INSERT INTO process_cursors (process, position, updated_at) VALUES ($1, log_floor(), $2) ON CONFLICT DO NOTHING",
     )
     .bind(process.name)
     .bind(now)

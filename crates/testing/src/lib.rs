@@ -5,6 +5,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "names of databases and streams, and ids, must differ between runs")]
 
+mod nats_cluster;
+mod postgres_server;
+
 use std::{
     str::FromStr,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -19,11 +22,15 @@ use sqlx::{
 };
 use uuid::Uuid;
 
+pub use nats_cluster::NatsCluster;
+pub use postgres_server::{PostgresServer, free_port};
+
 /// A migrated database for one test, dropped at its end.
 pub struct TestDatabase {
     /// Connections to it.
     pub pool: PgPool,
     name: String,
+    server: String,
 }
 
 impl TestDatabase {
@@ -41,10 +48,18 @@ impl TestDatabase {
     /// # Panics
     /// When no Postgres answers.
     pub async fn create_with(connections: u32) -> Self {
+        Self::create_on(&server(), connections).await
+    }
+
+    /// The same on the server of this URL, such as a [`PostgresServer`].
+    ///
+    /// # Panics
+    /// When that server does not answer.
+    pub async fn create_on(server: &str, connections: u32) -> Self {
         let name = format!("baeum_test_{}", Uuid::now_v7().simple());
-        let mut admin = admin().await;
+        let mut admin = admin(server).await.expect("Postgres answers: set DATABASE_URL, or run scripts/test");
         sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut admin).await.expect("a new database");
-        let options = server().database(&name);
+        let options = options(server).database(&name);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(10))
@@ -52,13 +67,12 @@ impl TestDatabase {
             .await
             .expect("a connection");
         baeum_eventlog::migrate(&pool).await.expect("migrated");
-        Self { pool, name }
+        Self { pool, name, server: server.to_owned() }
     }
 
     /// Its URL, for a process.
     pub fn url(&self) -> String {
-        let server = std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
-        let (base, options) = server.split_once('?').unwrap_or((&server, ""));
+        let (base, options) = self.server.split_once('?').unwrap_or((&self.server, ""));
         let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
         let options = if options.is_empty() { String::new() } else { format!("?{options}") };
         format!("{base}/{}{options}", self.name)
@@ -67,15 +81,17 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let (name, server) = (self.name.clone(), self.server.clone());
         // Dropping is not async; a thread of its own waits for the server.
         let dropping = std::thread::spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
-                let drop = sqlx::query(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-                    .execute(&mut admin().await)
-                    .await;
-                drop.expect("the database is dropped");
+                // A server that is gone has taken its databases with it.
+                let Ok(Ok(mut admin)) = tokio::time::timeout(Duration::from_secs(10), admin(&server)).await else {
+                    return;
+                };
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                sqlx::query(&drop).execute(&mut admin).await.expect("the database is dropped");
             });
         });
         let _ = dropping.join();
@@ -84,13 +100,16 @@ impl Drop for TestDatabase {
 
 const DEFAULT_SERVER: &str = "postgres://root@127.0.0.1/postgres";
 
-fn server() -> PgConnectOptions {
-    let url = std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
-    PgConnectOptions::from_str(&url).expect("DATABASE_URL is a Postgres URL")
+fn server() -> String {
+    std::env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_SERVER.to_owned())
 }
 
-async fn admin() -> PgConnection {
-    PgConnection::connect_with(&server()).await.expect("Postgres answers: set DATABASE_URL, or run scripts/test")
+fn options(server: &str) -> PgConnectOptions {
+    PgConnectOptions::from_str(server).expect("DATABASE_URL is a Postgres URL")
+}
+
+async fn admin(server: &str) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(&options(server)).await
 }
 
 /// An id that nothing else has.

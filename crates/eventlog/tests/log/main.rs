@@ -3,4 +3,5 @@
 mod append;
 mod cqrs;
 mod fan_out;
+mod shards;
 mod support;

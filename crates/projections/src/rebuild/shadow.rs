@@ -6,6 +6,8 @@ use baeum_eventlog::{
     EventLog, LogError,
     lease::{Lease, RENEW_EVERY, TTL},
 };
+use futures::future::BoxFuture;
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -14,7 +16,9 @@ use super::{
 };
 use crate::{
     Projection, cursor,
-    projection::{Failure, apply_all, page},
+    fold::{Entry, Skips, Stretch},
+    parking,
+    projection::Failure,
 };
 
 /// How many events are taken in in one transaction.
@@ -35,7 +39,7 @@ impl Shadow {
         let name = projection.name();
         let lease = Lease::new(log.pool().clone(), format!("{purpose}:{name}"), log.clock().new_id());
         let schema = format!("{purpose}_{name}");
-        Self { log: log.clone(), projection, schema, lease, renewed: Instant::now(), position: 0 }
+        Self { log: log.clone(), projection, schema, lease, renewed: Instant::now(), position: log.floor() }
     }
 
     /// Makes the tables, works with them, and drops what is left of them, whatever came of it.
@@ -76,11 +80,11 @@ impl Shadow {
     async fn create(&self) -> Result<(), sqlx::Error> {
         self.drop_schema().await?;
         let now = self.log.clock().now();
-        cursor::open(self.log.pool(), self.projection.name(), now).await?;
+        cursor::open(self.log.pool(), self.projection.as_ref(), now).await?;
         let schema = &self.schema;
         let mut transaction = self.log.pool().begin().await?;
         sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *transaction).await?;
-        for table in self.projection.tables() {
+        for table in self.projection.tables().iter().chain(&parking::TABLES) {
             sqlx::query(&format!("CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)"))
                 .execute(&mut *transaction)
                 .await?;
@@ -107,6 +111,8 @@ impl Shadow {
         progress: &mut (impl FnMut(i64, i64) + Send),
     ) -> Result<(), RebuildError> {
         progress(self.position, target);
+        let skips = Skips::load(&self.log, self.projection.name()).await;
+        let skips = skips.map_err(|error| self.stopped(error.into()))?;
         while self.position < target {
             if self.renewed.elapsed() >= RENEW_EVERY {
                 let held = self.lease.hold().await;
@@ -118,27 +124,16 @@ impl Shadow {
             let wanted = usize::try_from(target - self.position).unwrap_or(PAGE).min(PAGE);
             let stored: Result<_, LogError> = self.log.read(self.position, wanted).await;
             let stored = stored.map_err(|error| self.stopped(error.into()))?;
-            let page = page(self.projection.as_ref(), self.position, stored);
-            if let Some(failure) = page.stopped {
-                return Err(self.stopped(failure));
-            }
-            if page.end == self.position {
+            let all: Vec<u32> = (0..self.projection.order().partitions()).collect();
+            let mut stretch = Stretch::prepare(self.projection.as_ref(), &skips, &all, self.position, stored);
+            let taken = stretch.take_in(self.log.pool(), self.log.clock().now(), &Enter(&self.schema)).await;
+            taken.map_err(|failure| self.stopped(failure))?;
+            if stretch.end == self.position {
                 // The log has no hole; a target past its end is a cursor of another log.
                 self.position = target;
                 break;
             }
-            let transaction = self.log.pool().begin().await;
-            let mut transaction = self.in_database(transaction)?;
-            let entered =
-                sqlx::query(&format!("SET LOCAL search_path TO {}", self.schema)).execute(&mut *transaction).await;
-            self.in_database(entered)?;
-            if let Err(failure) = apply_all(self.projection.as_ref(), &mut transaction, &page.events).await {
-                let _ = transaction.rollback().await;
-                return Err(self.stopped(failure));
-            }
-            let committed = transaction.commit().await;
-            self.in_database(committed)?;
-            self.position = page.end;
+            self.position = stretch.end;
             progress(self.position, target);
         }
         Ok(())
@@ -150,11 +145,16 @@ impl Shadow {
         let name = self.projection.name();
         let mut transaction = self.log.pool().begin().await?;
         let live = cursor::lock(&mut transaction, name).await?;
-        let now = self.log.clock().now();
-        let ahead = live > self.position && !backwards;
-        if ahead || !cursor::advance(&mut transaction, name, live, self.position, now).await? {
+        if live.iter().any(|live| *live > self.position) && !backwards {
             transaction.rollback().await?;
             return Ok(false);
+        }
+        cursor::set(&mut transaction, name, self.position, self.log.clock().now()).await?;
+        for table in parking::TABLES {
+            let sql = format!("DELETE FROM public.{table} WHERE projection = $1");
+            sqlx::query(&sql).bind(name).execute(&mut *transaction).await?;
+            let sql = format!("INSERT INTO public.{table} SELECT * FROM {}.{table}", self.schema);
+            sqlx::query(&sql).execute(&mut *transaction).await?;
         }
         for table in self.projection.tables() {
             sqlx::query(&format!("DROP TABLE public.{table}")).execute(&mut *transaction).await?;
@@ -172,7 +172,7 @@ impl Shadow {
     pub(super) async fn compare(&self) -> Result<Option<Comparison>, sqlx::Error> {
         let projection = self.projection.name();
         let mut transaction = self.log.pool().begin().await?;
-        if cursor::lock(&mut transaction, projection).await? != self.position {
+        if cursor::lock(&mut transaction, projection).await?.iter().any(|live| *live != self.position) {
             transaction.rollback().await?;
             return Ok(None);
         }
@@ -190,5 +190,17 @@ impl Shadow {
 
     pub(super) fn in_database<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, RebuildError> {
         result.map_err(|source| RebuildError::Database { projection: self.projection.name(), source })
+    }
+}
+
+/// The tables of a stretch are those of this schema.
+struct Enter<'s>(&'s str);
+
+impl Entry for Enter<'_> {
+    fn enter<'a>(&'a self, db: &'a mut PgConnection, _: i64) -> BoxFuture<'a, Result<bool, sqlx::Error>> {
+        Box::pin(async move {
+            sqlx::query(&format!("SET LOCAL search_path TO {}", self.0)).execute(db).await?;
+            Ok(true)
+        })
     }
 }

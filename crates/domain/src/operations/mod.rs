@@ -1,0 +1,3 @@
+//! What operators do to the system itself, recorded like everything else.
+
+pub mod parked_stream;

@@ -1,0 +1,352 @@
+//! How a stretch of the log goes into the tables of a projection: the one way, for workers and for rebuilds.
+//!
+//! A stretch is taken in in one transaction. Where an event cannot be taken in, now or later, the transaction is rolled
+//! back and tried again without it: its key is parked, later events of that key wait, and all others go on. A projection
+//! that halts instead takes in what stands before the event.
+//!
+//! Operators' deeds about parked streams stand in the log too ([`baeum_domain::operations`]), and are done here, at
+//! their place: so that a projection derived again comes out the same.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    panic::AssertUnwindSafe,
+};
+
+use baeum_domain::{
+    AnyEvent, Decider as _, Recorded,
+    operations::parked_stream::{Event as Deed, ParkedStream},
+};
+use baeum_eventlog::{EventLog, LogError, StoredPayload, read_at};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt as _, future::BoxFuture};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{Policy, Projection, ProjectionError, order::Stored, parking, projection::Failure};
+
+/// How many waiting events are read at once.
+const HELD: i64 = 200;
+
+/// Positions that an operator has had skipped: no derivation of this projection takes them in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Skips(HashSet<i64>);
+
+impl Skips {
+    /// Those that the log has by now.
+    pub(crate) async fn load(log: &EventLog, projection: &str) -> Result<Self, LogError> {
+        let mut skips = HashSet::new();
+        for event in log.read_aggregates(ParkedStream::AGGREGATE).await? {
+            if event.payload.field("projection").as_deref() != Some(projection) {
+                continue;
+            }
+            if let AnyEvent::ParkedStream(Deed::ParkedEventSkipped { position, .. }) = Stored::decode(event)?.payload {
+                skips.insert(position);
+            }
+        }
+        Ok(Self(skips))
+    }
+}
+
+/// What every transaction of a stretch begins with: moving a cursor, or choosing the tables.
+pub(crate) trait Entry: Sync {
+    /// `false` when the stretch, which ends at `end`, is not to be taken in after all.
+    fn enter<'a>(&'a self, db: &'a mut PgConnection, end: i64) -> BoxFuture<'a, Result<bool, sqlx::Error>>;
+}
+
+/// A stretch of the log as one projection sees it.
+pub(crate) struct Stretch<'a> {
+    projection: &'a dyn Projection,
+    skips: &'a Skips,
+    steps: Vec<Step>,
+    /// The events of the steps, in order.
+    events: Vec<Recorded<AnyEvent>>,
+    /// The position after which it begins.
+    start: i64,
+    /// The position up to which it goes.
+    pub(crate) end: i64,
+    /// Whether it has been taken in, up to `end`.
+    pub(crate) committed: bool,
+    /// Events that cannot be taken in, and why.
+    bad: BTreeMap<i64, String>,
+    /// Whether events are taken in one by one, to find the one to blame.
+    one_by_one: bool,
+    /// What is to be told once the events before it are taken in.
+    stopped: Option<Failure>,
+}
+
+struct Step {
+    position: i64,
+    key: String,
+    what: What,
+}
+
+enum What {
+    /// Take in the event of this index.
+    Event(usize),
+    /// It is known to be bad.
+    Unreadable,
+    /// Try the parked stream again.
+    Retry,
+    /// Go on without the event at this position.
+    Skip(i64),
+}
+
+/// What came of an operator's deed.
+enum Intervention {
+    /// The stream is not parked any more.
+    GoesOn,
+    /// It stands still at this position now.
+    Parked(i64),
+    /// There was nothing to do.
+    Nothing,
+}
+
+impl<'a> Stretch<'a> {
+    /// Reads the events after `position` that are of these partitions of the projection.
+    pub(crate) fn prepare<P: Stored>(
+        projection: &'a dyn Projection,
+        skips: &'a Skips,
+        partitions: &[u32],
+        position: i64,
+        stored: Vec<Recorded<P>>,
+    ) -> Self {
+        let mut stretch = Self {
+            projection,
+            skips,
+            steps: vec![],
+            events: vec![],
+            start: position,
+            end: position,
+            committed: false,
+            bad: BTreeMap::new(),
+            one_by_one: false,
+            stopped: None,
+        };
+        for event in stored {
+            // What is at or below the cursor was taken in before.
+            if event.position <= stretch.end {
+                continue;
+            }
+            let position = event.position;
+            let read = stretch.deed(partitions, &event).and_then(|()| stretch.event(partitions, event));
+            if let Err(error) = read {
+                stretch.stopped = Some(Failure { position: Some(position), error: error.into() });
+                return stretch;
+            }
+            stretch.end = position;
+        }
+        stretch
+    }
+
+    /// Notes what an operator wants, where it is about this projection.
+    fn deed<P: Stored>(&mut self, partitions: &[u32], event: &Recorded<P>) -> Result<(), LogError> {
+        if event.aggregate_type != ParkedStream::AGGREGATE
+            || event.payload.field("projection").as_deref() != Some(self.projection.name())
+        {
+            return Ok(());
+        }
+        let Some(key) = event.payload.field("key").map(std::borrow::Cow::into_owned) else { return Ok(()) };
+        if !partitions.contains(&self.projection.order().partition(&key)) {
+            return Ok(());
+        }
+        let what = match Stored::decode(event.clone())?.payload {
+            AnyEvent::ParkedStream(Deed::ParkedStreamRetried { .. }) => What::Retry,
+            AnyEvent::ParkedStream(Deed::ParkedEventSkipped { position, .. }) => What::Skip(position),
+            _ => return Ok(()),
+        };
+        self.steps.push(Step { position: event.position, key, what });
+        Ok(())
+    }
+
+    /// Notes an event to take in.
+    fn event<P: Stored>(&mut self, partitions: &[u32], event: Recorded<P>) -> Result<(), LogError> {
+        let position = event.position;
+        if !self.projection.reads(&event.aggregate_type) || self.skips.0.contains(&position) {
+            return Ok(());
+        }
+        let order = self.projection.order();
+        let key = order.key(&event).into_owned();
+        if !partitions.contains(&order.partition(&key)) {
+            return Ok(());
+        }
+        let what = match Stored::decode(event) {
+            Ok(event) => {
+                self.events.push(event);
+                What::Event(self.events.len() - 1)
+            }
+            Err(error) if self.projection.on_poison() == Policy::Park => {
+                self.bad.insert(position, error.to_string());
+                What::Unreadable
+            }
+            Err(error) => return Err(error),
+        };
+        self.steps.push(Step { position, key, what });
+        Ok(())
+    }
+
+    /// How many events it has for the projection.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Takes it in. `Ok(false)` when `entry` did not let it.
+    ///
+    /// # Errors
+    /// What may pass, and what a projection halts at; in both cases `committed` tells whether the events up to `end` were
+    /// taken in.
+    pub(crate) async fn take_in(
+        &mut self,
+        pool: &PgPool,
+        now: DateTime<Utc>,
+        entry: &dyn Entry,
+    ) -> Result<bool, Failure> {
+        while self.end > self.start {
+            let mut transaction = pool.begin().await?;
+            if !entry.enter(&mut transaction, self.end).await? {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            match self.apply(&mut transaction, now).await {
+                Ok(parked) => {
+                    transaction.commit().await?;
+                    self.committed = true;
+                    self.tell(&parked);
+                    break;
+                }
+                Err(failure) => {
+                    // The connection rolls back in any case before it serves anyone else.
+                    let _ = transaction.rollback().await;
+                    self.blame(failure)?;
+                }
+            }
+        }
+        self.stopped.take().map_or(Ok(true), Err)
+    }
+
+    /// Finds out what is to be left out of the next round.
+    fn blame(&mut self, failure: Failure) -> Result<(), Failure> {
+        if !failure.error.is_lasting() {
+            return Err(failure);
+        }
+        match failure.position {
+            None if !self.one_by_one => self.one_by_one = true,
+            Some(position) if self.projection.on_poison() == Policy::Halt => {
+                self.steps.retain(|step| step.position < position);
+                self.events.retain(|event| event.position < position);
+                self.end = position - 1;
+                self.stopped = Some(failure);
+            }
+            Some(position) if !self.bad.contains_key(&position) => {
+                self.bad.insert(position, failure.error.to_string());
+            }
+            _ => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn tell(&self, parked: &[i64]) {
+        let name = self.projection.name();
+        for position in parked {
+            let reason = self.bad.get(position);
+            tracing::error!(projection = name, position, reason, "an event cannot be taken in; its stream is parked");
+            metrics::counter!("baeum_projection_poison_total", "projection" => name).increment(1);
+        }
+    }
+
+    /// One round, within the transaction of `db`. Gives the positions at which streams were parked.
+    async fn apply(&self, db: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<i64>, Failure> {
+        let name = self.projection.name();
+        let keys: BTreeSet<&str> = self.steps.iter().map(|step| step.key.as_str()).collect();
+        if keys.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut parked = parking::among(db, name, &Vec::from_iter(keys)).await?;
+        if parked.is_empty() && self.bad.is_empty() && self.events.len() == self.steps.len() {
+            self.apply_events(db, &self.events).await?;
+            return Ok(vec![]);
+        }
+        let (mut good, mut waiting, mut stopped) = (vec![], vec![], vec![]);
+        for step in &self.steps {
+            match (&step.what, self.bad.get(&step.position)) {
+                (What::Retry | What::Skip(_), _) => {
+                    self.apply_events(db, &std::mem::take(&mut good)).await?;
+                    parking::hold(db, name, &std::mem::take(&mut waiting)).await?;
+                    match self.intervene(db, step, now).await? {
+                        Intervention::GoesOn => drop(parked.remove(&step.key)),
+                        Intervention::Parked(position) => stopped.push(position),
+                        Intervention::Nothing => {}
+                    }
+                }
+                _ if parked.contains(&step.key) => waiting.push((step.position, step.key.as_str())),
+                (_, Some(reason)) => {
+                    parking::park(db, name, &step.key, step.position, reason, now).await?;
+                    parked.insert(step.key.clone());
+                    stopped.push(step.position);
+                }
+                (What::Event(index), None) => good.push(self.events[*index].clone()),
+                (What::Unreadable, None) => {}
+            }
+        }
+        self.apply_events(db, &good).await?;
+        parking::hold(db, name, &waiting).await?;
+        Ok(stopped)
+    }
+
+    /// Does what an operator wants with a parked stream.
+    async fn intervene(&self, db: &mut PgConnection, step: &Step, now: DateTime<Utc>) -> Result<Intervention, Failure> {
+        let (name, key) = (self.projection.name(), step.key.as_str());
+        let Some(position) = parking::position(db, name, key).await? else { return Ok(Intervention::Nothing) };
+        let mut next = match step.what {
+            // It has got past that event meanwhile.
+            What::Skip(skipped) if skipped != position => return Ok(Intervention::Nothing),
+            What::Skip(_) => parking::held(db, name, key, position, HELD).await?,
+            _ => vec![position],
+        };
+        let mut latest = position;
+        loop {
+            for event in read_at(db, &next).await? {
+                latest = event.position;
+                if self.skips.0.contains(&latest) {
+                    continue;
+                }
+                if let Some(reason) = self.bad.get(&latest) {
+                    parking::park(db, name, key, latest, reason, now).await?;
+                    return Ok(Intervention::Parked(latest));
+                }
+                let decoded = <StoredPayload as Stored>::decode(event);
+                let event = decoded.map_err(|error| Failure { position: Some(latest), error: error.into() })?;
+                self.apply_event(db, &event).await?;
+            }
+            next = parking::held(db, name, key, latest, HELD).await?;
+            if next.is_empty() {
+                parking::resume(db, name, key).await?;
+                tracing::info!(projection = name, key, position, "a parked stream goes on");
+                return Ok(Intervention::GoesOn);
+            }
+        }
+    }
+
+    async fn apply_events(&self, db: &mut PgConnection, events: &[Recorded<AnyEvent>]) -> Result<(), Failure> {
+        if self.one_by_one {
+            for event in events {
+                self.apply_event(db, event).await?;
+            }
+        } else if !events.is_empty() {
+            caught(self.projection.apply_all(db, events)).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_event(&self, db: &mut PgConnection, event: &Recorded<AnyEvent>) -> Result<(), Failure> {
+        let applied = caught(self.projection.apply(db, event)).await;
+        applied.map_err(|error| Failure { position: Some(event.position), error })
+    }
+}
+
+/// A panic of the projection is an error like others.
+async fn caught(applying: BoxFuture<'_, Result<(), ProjectionError>>) -> Result<(), ProjectionError> {
+    AssertUnwindSafe(applying).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|it| (*it).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(ProjectionError::Panicked(text.unwrap_or_else(|| "no message".to_owned())))
+    })
+}
