@@ -7,6 +7,7 @@ mod conditions;
 mod drive;
 mod evaluate;
 mod history;
+mod irt;
 mod load;
 mod rebuild;
 mod relay;
@@ -80,7 +81,16 @@ enum Bench {
         #[arg(long, default_value_t = 200_000)]
         events: i64,
     },
-    /// All of them
+    /// Calibrating items on simulated answers of three sizes, with one thread and with all; it needs no servers
+    Irt {
+        /// How often each calibration is repeated
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// What the answers are drawn from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// All that need servers
     All,
     /// A process of a benchmark
     #[command(hide = true)]
@@ -90,6 +100,15 @@ enum Bench {
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = CommandLine::parse();
+    if let Bench::Irt { rounds, seed } = line.bench {
+        return match irt::run(rounds, seed, line.settings.json.as_deref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tell(&format!("error: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let done = if servers::are_given() { run(line).await } else { servers::run_with_own().await };
     done.unwrap_or_else(|error| {
         tell(&format!("error: {error}"));
@@ -129,6 +148,6 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
-        Bench::All | Bench::Worker(_) => Ok(vec![]),
+        Bench::All | Bench::Irt { .. } | Bench::Worker(_) => Ok(vec![]),
     }
 }

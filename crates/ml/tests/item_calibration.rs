@@ -5,6 +5,7 @@ use baeum_ml::assessment::irt::{
     ability::expected_a_posteriori,
     calibrate,
     calibrate::NoVariance,
+    fit::item_fit,
     simulate::{Design, Simulation, rmse},
 };
 use proptest::prelude::*;
@@ -26,7 +27,7 @@ fn lsat7() -> Responses {
 }
 
 fn calibrated(responses: &Responses, options: &Options) -> Calibration {
-    let calibration = calibrate(responses, options, |_, _| {}).expect("a matrix that can be calibrated");
+    let calibration = calibrate(responses, options, |_| {}).expect("a matrix that can be calibrated");
     assert!(calibration.converged, "{} iterations", calibration.iterations);
     calibration
 }
@@ -61,6 +62,11 @@ fn the_law_school_test_comes_out_as_mirt_has_it() {
     assert!((calibration.log_likelihood + 2658.805).abs() < 0.001, "{}", calibration.log_likelihood);
     for (item, published) in calibration.items.iter().zip([0.9879, 1.0809, 1.7058, 0.7652, 0.7358]) {
         assert!((item.a - published).abs() < 0.005, "{}: {} against {published}", item.name, item.a);
+    }
+    let (fits, persons) = item_fit(&lsat7(), Model::TwoPl, &calibration.curves(), 1);
+    assert_eq!(persons, 1_000);
+    for (fit, published) in fits.iter().zip([4.749, 14.451, 1.270, 5.237, 0.941]) {
+        assert!(fit.is_some_and(|fit| fit.degrees == 2 && (fit.statistic - published).abs() < 0.02), "{fit:?}");
     }
 }
 
@@ -193,8 +199,8 @@ fn the_likelihood_of_a_calibration_does_not_fall_and_is_told_as_it_goes() {
     let simulation = design(1_500, 20, Model::TwoPl).simulate();
     let mut told = vec![];
     let options = Options::new(Model::TwoPl);
-    let calibration =
-        calibrate(&simulation.responses, &options, |step, value| told.push((step, value))).expect("right");
+    let calibration = calibrate(&simulation.responses, &options, |step| told.push((step.number, step.log_likelihood)))
+        .expect("right");
     assert_eq!(told.last().expect("steps").0, calibration.iterations);
     assert!(told.iter().all(|(_, value)| *value <= calibration.log_likelihood + 1e-6), "{told:?}");
 }
@@ -206,7 +212,7 @@ fn what_cannot_be_calibrated_is_refused_with_the_names_of_the_items() {
         for row in rows {
             responses.push(row.iter().copied());
         }
-        calibrate(&responses, &Options::new(model), |_, _| {}).expect_err("refused")
+        calibrate(&responses, &Options::new(model), |_| {}).expect_err("refused")
     };
     let (yes, no) = (Some(true), Some(false));
     let rows: &[&[_]] = &[&[yes, no, None, yes], &[yes, no, None, no]];
@@ -237,7 +243,7 @@ proptest! {
             responses.push(row);
         }
         let options = Options { most_iterations: 200, ..Options::new(model) };
-        if let Ok(calibration) = calibrate(&responses, &options, |_, _| {}) {
+        if let Ok(calibration) = calibrate(&responses, &options, |_| {}) {
             prop_assert!(calibration.log_likelihood.is_finite() && calibration.log_likelihood < 0.0);
             for item in &calibration.items {
                 prop_assert!(item.a.is_finite() && !item.b.is_nan() && (0.0..1.0).contains(&item.c), "{item:?}");

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::demo::DemoOptions;
+use crate::{demo::DemoOptions, irt::IrtCommand};
 
 /// The command line, as it was written.
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
+    /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
+    #[command(subcommand)]
+    Irt(IrtCommand),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -212,6 +215,7 @@ impl Command {
             Self::Migrate => "migrate",
             Self::Replay { .. } => "replay",
             Self::Demo(_) => "demo",
+            Self::Irt(_) => "irt",
         }
     }
 }

@@ -142,14 +142,25 @@ fn listed(items: &[NoVariance]) -> String {
     if items.len() > SHOWN { format!("{text}, and {} more", items.len() - SHOWN) } else { text }
 }
 
-/// Calibrates the items. `progress` is told the number of each step of EM and the log-likelihood before it.
+/// A step of EM.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The log-likelihood before it.
+    pub log_likelihood: f64,
+    /// The furthest that it moved a parameter: at [`Options::tolerance`] it is over.
+    pub moved: f64,
+}
+
+/// Calibrates the items, and tells `progress` of each step.
 ///
 /// # Errors
 /// When the matrix cannot be calibrated.
 pub fn calibrate(
     responses: &Responses,
     options: &Options,
-    mut progress: impl FnMut(u32, f64),
+    mut progress: impl FnMut(Step),
 ) -> Result<Calibration, CalibrationError> {
     let Options { model, priors, .. } = *options;
     let patterns = Patterns::of(responses);
@@ -162,9 +173,10 @@ pub fn calibrate(
         let items = unpack(model, at);
         let counts = expectation.step(&items);
         steps += 1;
-        progress(steps, counts.log_likelihood);
-        let next = maximization::step(model, &priors, &items, counts, &quadrature);
-        (pack(model, &next), counts.log_likelihood + priors.log_density(model, &items))
+        let next = pack(model, &maximization::step(model, &priors, &items, counts, &quadrature));
+        let moved = squarem::furthest(at, &next);
+        progress(Step { number: steps, log_likelihood: counts.log_likelihood, moved });
+        (next, counts.log_likelihood + priors.log_density(model, &items))
     });
     let items = unpack(model, &outcome.at);
     let log_likelihood = expectation.step(&items).log_likelihood;

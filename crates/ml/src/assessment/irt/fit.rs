@@ -5,7 +5,7 @@
 //! neighbours until at least one right and one wrong answer is expected in each. Only persons who answered every item
 //! can be grouped so.
 
-use super::{Curve, Model, Responses, quadrature::Quadrature};
+use super::{Curve, Model, Responses, quadrature::Quadrature, threads::shared};
 
 /// How well an item fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,9 @@ pub struct ItemFit {
 const LEAST_EXPECTED: f64 = 1.0;
 
 /// S-X² of every item, and how many persons it rests on. `None` for items with too few cells.
-pub fn item_fit(responses: &Responses, model: Model, items: &[Curve]) -> (Vec<Option<ItemFit>>, usize) {
+///
+/// The work grows with the cube of the number of items.
+pub fn item_fit(responses: &Responses, model: Model, items: &[Curve], threads: usize) -> (Vec<Option<ItemFit>>, usize) {
     let count = items.len();
     let quadrature = Quadrature::for_items(count);
     // Persons by score, and of them those who were right, by item.
@@ -53,7 +55,9 @@ pub fn item_fit(responses: &Responses, model: Model, items: &[Curve]) -> (Vec<Op
         let parameters = model.parameters(count) / count;
         statistic((1..count).map(cell), parameters)
     };
-    ((0..count).map(of_item).collect(), complete)
+    let mut fits = vec![None; count];
+    shared(threads, fits.iter_mut().enumerate(), || (), |(item, fit), ()| *fit = of_item(item));
+    (fits, complete)
 }
 
 /// The probability of each score (but one item) at each node, times the node's weight.
@@ -204,13 +208,13 @@ mod tests {
     fn true_items_are_rejected_as_seldom_as_the_level_says_and_a_wrong_one_is_found() {
         let design = Design { persons: 3_000, items: 40, model: Model::TwoPl, missing: 0.0, seed: 5 };
         let simulation = design.simulate();
-        let (fits, persons) = item_fit(&simulation.responses, Model::TwoPl, &simulation.curves);
+        let (fits, persons) = item_fit(&simulation.responses, Model::TwoPl, &simulation.curves, 2);
         assert_eq!(persons, 3_000);
         let below = |level: f64| fits.iter().flatten().filter(|fit| fit.p < level).count();
         assert!(fits.iter().all(Option::is_some) && below(0.05) <= 6 && below(0.5) >= 8, "{fits:?}");
         let mut wrong = simulation.curves.clone();
         wrong[7].b += 0.5;
-        let (fits, _) = item_fit(&simulation.responses, Model::TwoPl, &wrong);
+        let (fits, _) = item_fit(&simulation.responses, Model::TwoPl, &wrong, 1);
         assert!(fits[7].is_some_and(|fit| fit.p < 1e-6), "{:?}", fits[7]);
     }
 }

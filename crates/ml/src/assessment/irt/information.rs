@@ -10,11 +10,6 @@
 //!
 //! Scores are f32: standard errors need three figures, not fifteen.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    thread,
-};
-
 use super::{
     Model, Options,
     curve::Slope,
@@ -22,6 +17,7 @@ use super::{
     posterior::{BLOCK, Tables, normalize},
     quadrature::Quadrature,
     responses::{GROUP, Patterns},
+    threads::shared,
 };
 
 const LARGEST: usize = 2_000;
@@ -287,31 +283,6 @@ fn multiply(rows: &[f32], columns: &[f32], first: usize, product: &mut [[f32; TI
             *to += sum;
         }
     }
-}
-
-/// Threads take pieces of work as they come; each piece has a place of its own to write to.
-fn shared<T: Send, R>(
-    threads: usize,
-    pieces: impl ExactSizeIterator<Item = T> + Send,
-    room: impl Fn() -> R + Sync,
-    work: impl Fn(T, &mut R) + Sync,
-) {
-    let others = threads.min(pieces.len()).saturating_sub(1);
-    let queue = Mutex::new(pieces);
-    let run = || {
-        let mut room = room();
-        loop {
-            let taken = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(piece) = taken else { break };
-            work(piece, &mut room);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..others {
-            scope.spawn(run);
-        }
-        run();
-    });
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "see the module")]

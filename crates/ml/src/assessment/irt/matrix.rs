@@ -94,10 +94,10 @@ fn header(cells: &mut Cells<'_>, group: Option<&str>) -> Result<(Vec<Column>, Ve
         if name.contains([';', '\t']) {
             return Err(cell.error("a semicolon or a tab in a name: separate columns by commas".to_owned()));
         }
-        columns.push(if columns.is_empty() && name.eq_ignore_ascii_case(PERSON) {
-            Column::Person
-        } else if group == Some(name.as_str()) {
+        columns.push(if group == Some(name.as_str()) {
             Column::Group
+        } else if columns.is_empty() && name.eq_ignore_ascii_case(PERSON) {
+            Column::Person
         } else {
             items.push(name);
             Column::Item

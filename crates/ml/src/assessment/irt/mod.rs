@@ -31,8 +31,9 @@ mod posterior;
 mod priors;
 mod quadrature;
 mod squarem;
+mod threads;
 
-pub use calibrate::{CalibratedItem, Calibration, CalibrationError, Options, Priors, calibrate};
+pub use calibrate::{CalibratedItem, Calibration, CalibrationError, Options, Priors, Step, calibrate};
 pub use curve::Curve;
 pub use responses::Responses;
 

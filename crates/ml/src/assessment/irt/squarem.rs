@@ -81,7 +81,7 @@ fn extrapolate(first: &[f64], second: &[f64], third: &[f64], length: f64) -> Vec
     first.iter().zip(second).zip(third).map(of_coordinate).collect()
 }
 
-fn furthest(from: &[f64], to: &[f64]) -> f64 {
+pub(super) fn furthest(from: &[f64], to: &[f64]) -> f64 {
     from.iter().zip(to).map(|(from, to)| (from - to).abs()).fold(0.0, f64::max)
 }
 
