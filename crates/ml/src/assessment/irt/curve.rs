@@ -1,5 +1,6 @@
 //! The curve of one item.
 
+use super::exponential::exp;
 use crate::assessment::two_parameter::sigmoid;
 
 /// An item's characteristic curve.
@@ -63,10 +64,18 @@ impl Slope {
         Curve { a: self.a, b: -self.d / self.a, c: self.guessing() }
     }
 
+    /// The logistic part at ability `theta`, and its complement.
+    pub(super) fn logistic(self, theta: f64) -> (f64, f64) {
+        let z = self.a * theta + self.d;
+        let e = exp(-z.abs());
+        let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
+        if z >= 0.0 { (large, small) } else { (small, large) }
+    }
+
     /// With `guessing` (which is the caller's to take once), everything about ability `theta`. Nothing overflows.
     pub(super) fn at(self, guessing: f64, theta: f64) -> At {
         let z = self.a * theta + self.d;
-        let e = libm::exp(-z.abs());
+        let e = exp(-z.abs());
         let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
         let log_large = -libm::log1p(e);
         let (logistic, rest, log_logistic, log_rest) =

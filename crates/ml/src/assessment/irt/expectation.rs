@@ -22,7 +22,7 @@ const MOST_BITS: u32 = 44;
 /// Added to a number below 2⁵², it leaves the number's nearest integer in the lower bits.
 const ROUNDER: f64 = 4_503_599_627_370_496.0;
 /// Blocks that a thread takes at once.
-const BLOCKS: usize = 4;
+const BLOCKS: usize = 8;
 
 /// Expected counts, a row of nodes each.
 #[derive(Clone, Debug, Default)]

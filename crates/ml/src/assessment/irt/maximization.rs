@@ -4,8 +4,11 @@
 use super::{Model, Priors, curve::Slope, expectation::Counts, linear::solve, quadrature::Quadrature};
 
 const MOST_ROUNDS: usize = 25;
-/// Newton's steps square their error, so after one this short the next would change nothing that matters.
-const SHORT: f64 = 1e-6;
+/// Newton's steps square their error, so after one this short the next would change nothing that matters. (With
+/// guessing the steps are Fisher's, which do not; they are taken until one is a tenth of that.)
+const SHORT: f64 = 1e-5;
+/// Steps this short are taken without asking whether the likelihood grows.
+const SAFE: f64 = 0.05;
 /// No step moves a parameter further than this.
 const LONGEST: f64 = 1.0;
 const MOST_HALVINGS: usize = 12;
@@ -24,89 +27,112 @@ pub(super) fn step(
             let free = if model == Model::TwoPl { 2 } else { 3 };
             let of_item = |(item, start): (usize, &Slope)| {
                 let answered: Vec<_> = counts.answered(item).take(quadrature.count).collect();
-                one_item(priors, *start, free, &answered, counts.right(item), &quadrature.nodes)
+                let right = counts.right(item);
+                one_item(&Evidence { priors, free, answered: &answered, right, nodes: &quadrature.nodes }, *start)
             };
             items.iter().enumerate().map(of_item).collect()
         }
     }
 }
 
-/// Gradient and information of one item's expected log-likelihood in (a, d, g), and that likelihood.
+/// What is known of one item: its expected counts, and its priors.
+struct Evidence<'a> {
+    priors: &'a Priors,
+    /// How many parameters are free: the slope and the intercept, or guessing as well.
+    free: usize,
+    answered: &'a [f64],
+    right: &'a [f64],
+    nodes: &'a [f64],
+}
+
+/// Gradient and information of one item's expected log-likelihood in (a, d, g).
 struct Local {
     gradient: [f64; 3],
     information: [[f64; 3]; 3],
-    value: f64,
 }
 
-fn one_item(priors: &Priors, start: Slope, free: usize, answered: &[f64], right: &[f64], nodes: &[f64]) -> Slope {
+fn one_item(evidence: &Evidence<'_>, start: Slope) -> Slope {
+    let short = if evidence.free == 3 { 0.1 * SHORT } else { SHORT };
     let mut at = start;
-    let mut local = local(priors, at, free, answered, right, nodes);
     for _ in 0..MOST_ROUNDS {
-        let Some(step) = solve(local.information, local.gradient, free) else { break };
+        let local = evidence.local(at);
+        let Some(step) = solve(local.information, local.gradient, evidence.free) else { break };
         let longest = step.iter().fold(0.0_f64, |longest, part| longest.max(part.abs()));
-        let mut scale = if longest > LONGEST { LONGEST / longest } else { 1.0 };
-        let mut better = None;
-        for _ in 0..MOST_HALVINGS {
-            let next = Slope { a: at.a + scale * step[0], d: at.d + scale * step[1], g: at.g + scale * step[2] };
-            let there = self::local(priors, next, free, answered, right, nodes);
-            // Next to the summit rounding alone may tell the two apart.
-            if there.value >= local.value - 1e-12 * local.value.abs() {
-                better = Some((next, there));
-                break;
-            }
-            scale *= 0.5;
-        }
-        let Some((next, there)) = better else { break };
-        (at, local) = (next, there);
-        if scale * longest < SHORT {
+        let Some(scale) = evidence.scale(at, step, longest) else { break };
+        at = moved(at, step, scale);
+        if scale * longest < short {
             break;
         }
     }
     at
 }
 
-fn local(priors: &Priors, item: Slope, free: usize, answered: &[f64], right: &[f64], nodes: &[f64]) -> Local {
-    let guessing = item.guessing();
-    let mut local = Local { gradient: [0.0; 3], information: [[0.0; 3]; 3], value: 0.0 };
-    for ((answered, right), theta) in answered.iter().zip(right).zip(nodes) {
-        if *answered <= 0.0 {
-            continue;
+fn moved(from: Slope, step: [f64; 3], scale: f64) -> Slope {
+    Slope { a: from.a + scale * step[0], d: from.d + scale * step[1], g: from.g + scale * step[2] }
+}
+
+impl Evidence<'_> {
+    /// By how much of a step the likelihood grows; `None` where none was found.
+    fn scale(&self, from: Slope, step: [f64; 3], longest: f64) -> Option<f64> {
+        if longest < SAFE {
+            return Some(1.0);
         }
-        let at = item.at(guessing, *theta);
-        local.value += right * at.log_p + (answered - right) * at.log_q;
-        let p = (guessing + (1.0 - guessing) * at.logistic).max(f64::MIN_POSITIVE);
-        // (r − n P) / (P Q) ∂P and n ∂P ∂P / (P Q), with ∂P/∂z = (1 − c) L (1 − L) and Q = (1 − c) (1 − L).
-        let residual = right - answered * p;
-        let by_z = at.logistic / p;
-        let by_g = guessing / p;
-        let n = answered * (1.0 - guessing) * at.rest / p;
-        let (u, v) = (by_z * residual, by_g * residual);
-        local.gradient[0] += u * theta;
-        local.gradient[1] += u;
-        local.gradient[2] += v;
-        let zz = n * at.logistic * at.logistic;
-        local.information[0][0] += zz * theta * theta;
-        local.information[1][0] += zz * theta;
-        local.information[1][1] += zz;
-        if free == 3 {
-            let zg = n * at.logistic * guessing;
+        let before = self.value(from);
+        let mut scale = (LONGEST / longest).min(1.0);
+        for _ in 0..MOST_HALVINGS {
+            if self.value(moved(from, step, scale)) >= before {
+                return Some(scale);
+            }
+            scale *= 0.5;
+        }
+        None
+    }
+
+    /// The expected log-likelihood, with that of the priors.
+    fn value(&self, item: Slope) -> f64 {
+        let guessing = item.guessing();
+        let mut value = self.priors.at(item, self.free == 3).log_density;
+        for ((answered, right), theta) in self.answered.iter().zip(self.right).zip(self.nodes) {
+            let at = item.at(guessing, *theta);
+            value += right * at.log_p + (answered - right) * at.log_q;
+        }
+        value
+    }
+
+    fn local(&self, item: Slope) -> Local {
+        let guessing = item.guessing();
+        let mut local = Local { gradient: [0.0; 3], information: [[0.0; 3]; 3] };
+        for ((answered, right), theta) in self.answered.iter().zip(self.right).zip(self.nodes) {
+            let (logistic, rest) = item.logistic(*theta);
+            let p = (guessing + (1.0 - guessing) * logistic).max(f64::MIN_POSITIVE);
+            // (r − n P) / (P Q) ∂P and n ∂P ∂P / (P Q), with ∂P/∂z = (1 − c) L (1 − L) and Q = (1 − c) (1 − L).
+            let residual = right - answered * p;
+            let (by_z, by_g) = (logistic / p * residual, guessing / p * residual);
+            local.gradient[0] += by_z * theta;
+            local.gradient[1] += by_z;
+            local.gradient[2] += by_g;
+            let n = answered * (1.0 - guessing) * rest / p;
+            let zz = n * logistic * logistic;
+            local.information[0][0] += zz * theta * theta;
+            local.information[1][0] += zz * theta;
+            local.information[1][1] += zz;
+            let zg = n * logistic * guessing;
             local.information[2][0] += zg * theta;
             local.information[2][1] += zg;
             local.information[2][2] += n * guessing * guessing;
         }
-    }
-    add_priors(priors, item, free, &mut local);
-    for row in 0..3 {
-        for column in 0..row {
-            local.information[column][row] = local.information[row][column];
+        add_priors(self.priors, item, self.free, &mut local);
+        for row in 0..3 {
+            for column in 0..row {
+                local.information[column][row] = local.information[row][column];
+            }
         }
+        local
     }
-    local
 }
 
 fn add_priors(priors: &Priors, item: Slope, free: usize, local: &mut Local) {
     let prior = priors.at(item, free == 3);
-    local.value += prior.log_density;
     for row in 0..3 {
         local.gradient[row] += prior.gradient[row];
         for column in 0..=row {
@@ -126,7 +152,8 @@ fn one_slope(priors: &Priors, items: &[Slope], counts: &Counts, quadrature: &Qua
         for ((at, item), answered) in items.iter().enumerate().zip(&answered) {
             // The slope is one parameter: its prior counts once.
             let priors = if at == 0 { *priors } else { Priors { log_a: None, ..*priors } };
-            let local = local(&priors, *item, 2, answered, counts.right(at), &quadrature.nodes);
+            let (right, nodes) = (counts.right(at), &quadrature.nodes[..]);
+            let local = Evidence { priors: &priors, free: 2, answered, right, nodes }.local(*item);
             let (arrow, own) = (local.information[0][1], local.information[1][1]);
             gradient += local.gradient[0] - arrow / own * local.gradient[1];
             information += local.information[0][0] - arrow / own * arrow;

@@ -8,7 +8,7 @@
 //! answers are independent given ability. [`calibrate()`] finds the parameters, [`ability`] places persons, [`fit`] and
 //! [`dif`] say where the model is wrong.
 //!
-//! Exponentials and logarithms are `libm`'s and sums have one order (or are sums of integers, which have none), so a
+//! Exponentials and logarithms are made of additions and multiplications only (`libm`), and sums have one order (or are sums of integers, which have none), so a
 //! calibration gives the same bits on every platform and with any number of threads.
 
 #![allow(clippy::cast_precision_loss, reason = "counts of answers are far below 2^53")]
@@ -24,6 +24,7 @@ pub mod responses;
 pub mod simulate;
 
 mod expectation;
+mod exponential;
 mod information;
 mod linear;
 mod maximization;

@@ -8,12 +8,13 @@ use std::ops::Range;
 
 use super::{
     curve::Slope,
+    exponential::exp,
     quadrature::{LANES, Quadrature},
     responses::{GROUP, Patterns},
 };
 
-/// Nodes whose likelihood is below e⁻⁴⁰ of the highest carry nothing that f64 could add.
-const NEGLIGIBLE: f64 = 40.0;
+/// Nodes whose likelihood is below e⁻³² of the highest carry nothing that the sums of posteriors would keep.
+const NEGLIGIBLE: f64 = 32.0;
 /// Rows that are added up together: their sums and a group's table fit the nearest caches.
 pub(super) const BLOCK: usize = 64;
 const BYTES: usize = 256;
@@ -106,22 +107,32 @@ impl Tables {
 
 /// Turns a row of [`Tables::log_joint`] into weights that sum to 1 within the window; outside it the row is left as is.
 pub(super) fn normalize(row: &mut [f64]) -> Posterior {
-    let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let highest = highest(row);
     let counts = |lane: &&[f64]| lane.iter().any(|it| *it > highest - NEGLIGIBLE);
     let lanes = row.len() / LANES;
     let first = row.chunks_exact(LANES).position(|lane| counts(&lane)).unwrap_or(0);
     let last = row.chunks_exact(LANES).rposition(|lane| counts(&lane)).unwrap_or(lanes - 1);
     let window = first * LANES..(last + 1) * LANES;
-    let mut total = 0.0;
     for weight in &mut row[window.clone()] {
-        *weight = libm::exp(*weight - highest);
-        total += *weight;
+        *weight = exp(*weight - highest);
     }
+    let total: f64 = row[window.clone()].iter().sum();
     let scale = 1.0 / total;
     for weight in &mut row[window.clone()] {
         *weight *= scale;
     }
     Posterior { window, log_marginal: highest + libm::log(total) }
+}
+
+/// The greatest of a row, in as many lanes as it is padded to.
+fn highest(row: &[f64]) -> f64 {
+    let mut lanes = [f64::NEG_INFINITY; LANES];
+    for values in row.chunks_exact(LANES) {
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    lanes.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Fills the rows of all subsets of eight terms, row 0 being given: each subset is a smaller one and its highest term.
