@@ -24,7 +24,8 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(role: &'static str, listen: &str, environment: &[(&str, String)]) -> (Self, Option<String>) {
+    /// Starts a role; with where it serves, when it serves HTTP.
+    pub fn start(role: &'static str, listen: &str, environment: &[(&str, String)]) -> (Self, Option<String>) {
         let mut child = command(environment)
             .args([role, "--listen", listen])
             .stdout(Stdio::piped())
@@ -79,8 +80,10 @@ impl Drop for Process {
 /// The binary with the environment of a test and nothing of the machine's.
 pub fn command(environment: &[(&str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baeum"));
-    for name in ["DATABASE_URL", "NATS_URL", "BAEUM_DATA", "BAEUM_LISTEN", "BAEUM_STREAM", "BAEUM_CATALOG"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("BAEUM_") || name == "DATABASE_URL" || name == "NATS_URL" {
+            command.env_remove(name);
+        }
     }
     command.env("BAEUM_LOG_LEVEL", "error,sqlx=off");
     command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
@@ -91,7 +94,8 @@ pub fn command(environment: &[(&str, String)]) -> Command {
 pub struct Platform {
     /// The processes, the one that answers HTTP first.
     pub processes: Vec<Process>,
-    environment: Vec<(&'static str, String)>,
+    /// The variables of the processes.
+    pub environment: Vec<(&'static str, String)>,
     listen: String,
     data: TempDir,
     /// The database of the production mode.
@@ -129,6 +133,19 @@ impl Platform {
         }
         let mut platform = Self::prepare(environment, data, Some(database), stream);
         platform.one_process = true;
+        platform.start_all();
+        platform
+    }
+
+    /// Several shards: the file that tells of them, and the databases and variables that it names.
+    pub fn sharded(file: &str, environment: Vec<(&'static str, String)>, one_process: bool) -> Self {
+        let data = TempDir::new().expect("a folder");
+        let path = data.path().join("shards.toml");
+        std::fs::write(&path, file).expect("a file");
+        let mut environment = environment;
+        environment.extend([("BAEUM_SHARDS", text(&path)), ("NATS_URL", nats_url())]);
+        let mut platform = Self::prepare(environment, data, None, None);
+        platform.one_process = one_process;
         platform.start_all();
         platform
     }
@@ -289,13 +306,20 @@ pub struct Client {
     http: reqwest::Client,
     pub base: String,
     pub token: Option<String>,
+    /// The tenant that is named where there is no token yet.
+    pub tenant: Option<&'static str>,
 }
 
 impl Client {
     pub fn new(base: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-        Self { http, base: base.to_owned(), token: None }
+        Self { http, base: base.to_owned(), token: None, tenant: None }
+    }
+
+    /// The same client for another tenant than the first.
+    pub fn of_tenant(&self, tenant: &'static str) -> Self {
+        Self { tenant: Some(tenant), ..self.clone() }
     }
 
     pub fn with_token(&self, token: &str) -> Self {
@@ -305,9 +329,10 @@ impl Client {
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
+        match (&self.token, self.tenant) {
+            (Some(token), _) => request.bearer_auth(token),
+            (None, Some(tenant)) => request.header("Baeum-Tenant", tenant),
+            (None, None) => request,
         }
     }
 

@@ -7,7 +7,7 @@ use axum::{
 use baeum_commands::Caller;
 use baeum_domain::{identity::user::Role, ids::UserId};
 
-use crate::{problem::Problem, state::ApiState};
+use crate::{keys, problem::Problem, state::ApiState, tenants::TenantState};
 
 /// Whoever reads every read model.
 const READERS: &[Role] = &[Role::Analyst, Role::Admin];
@@ -30,17 +30,22 @@ impl SignedIn {
     /// Whether they may read everything of `user_id`.
     ///
     /// # Errors
-    /// `not-yours`.
-    pub(crate) fn may_read(&self, user_id: UserId) -> Result<(), Problem> {
-        self.may(user_id, READERS)
+    /// `not-yours`; the problem `absent` for a user of another tenant.
+    pub(crate) async fn may_read(
+        &self,
+        state: &TenantState,
+        user_id: UserId,
+        absent: &'static str,
+    ) -> Result<(), Problem> {
+        self.may(state, user_id, READERS, absent).await
     }
 
     /// Whether they may read the profile and progress of `user_id`.
     ///
     /// # Errors
-    /// `not-yours`.
-    pub(crate) fn may_read_progress(&self, user_id: UserId) -> Result<(), Problem> {
-        self.may(user_id, &[Role::Instructor, Role::Analyst, Role::Admin])
+    /// `not-yours`; `user-not-found` for a user of another tenant.
+    pub(crate) async fn may_read_progress(&self, state: &TenantState, user_id: UserId) -> Result<(), Problem> {
+        self.may(state, user_id, &[Role::Instructor, Role::Analyst, Role::Admin], "user-not-found").await
     }
 
     /// Whether they have any of these roles.
@@ -56,9 +61,19 @@ impl SignedIn {
         Err(Problem::new("role-missing", detail).with("roles", names))
     }
 
-    fn may(&self, user_id: UserId, roles: &[Role]) -> Result<(), Problem> {
-        if self.is(user_id) || self.caller.has_any(roles) {
+    async fn may(
+        &self,
+        state: &TenantState,
+        user_id: UserId,
+        roles: &[Role],
+        absent: &'static str,
+    ) -> Result<(), Problem> {
+        if self.is(user_id) {
             return Ok(());
+        }
+        if self.caller.has_any(roles) {
+            // A role reaches as far as its tenant.
+            return state.must_have(user_id, absent).await;
         }
         Err(Problem::plain("not-yours"))
     }
@@ -85,8 +100,12 @@ async fn authenticate(parts: &Parts, state: &ApiState) -> Result<SignedIn, Probl
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::plain("token-missing"));
     }
-    let claims = state.keys.verify(token.trim(), &state.commands).await?;
-    if claims.tenant != state.tenant {
+    // The tenant is taken at its word only to choose the keys; with those it is proved, with the rest of the token.
+    let claimed = keys::claimed_tenant(token.trim());
+    let desk = claimed.as_deref().and_then(|tenant| state.directory.find(tenant));
+    let desk = desk.ok_or_else(|| Problem::plain("token-invalid"))?;
+    let claims = desk.keys.verify(token.trim(), &desk.commands).await?;
+    if claimed.as_ref() != Some(&claims.tenant) {
         return Err(Problem::plain("token-invalid"));
     }
     let caller = Caller { tenant: claims.tenant, user_id: claims.sub, roles: claims.roles };

@@ -97,15 +97,15 @@ problems! {
     /// Of a command with a token.
     CommandProblems: 400 401 403 404 409 412 413 415 422 503;
     /// Of registering.
-    RegisterProblems: 400 409 412 413 415 422 503;
+    RegisterProblems: 400 404 409 412 413 415 422 503;
     /// Of signing in.
-    SignInProblems: 400 401 413 415 422 429 503;
+    SignInProblems: 400 401 404 413 415 422 429 503;
     /// Of a query about someone or something.
     QueryProblems: 401 403 404 422 503;
     /// Of a stream.
     StreamProblems: 400 401 403 422 503;
     /// Of something that needs no token.
-    PublicProblems: 404 503;
+    PublicProblems: 400 404 503;
 }
 
 /// The request headers of a command.
@@ -117,6 +117,17 @@ impl IntoParams for CommandHeaders {
                    422. 1 to 255 visible ASCII characters.";
         let version = "The ETag that the resource must have, such as \"3\", or *.";
         vec![optional("Idempotency-Key", key), optional("If-Match", version), request_id()]
+    }
+}
+
+/// The request header of whoever has no token yet.
+pub(crate) struct TenantHeader;
+
+impl IntoParams for TenantHeader {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let tenant = "Whose learners these are, where the server has more than one tenant; the first one if left out. \
+                      With a token, the token says it.";
+        vec![optional("Baeum-Tenant", tenant)]
     }
 }
 

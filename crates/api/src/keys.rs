@@ -149,6 +149,16 @@ impl KeyRing {
     }
 }
 
+/// The tenant that a token claims, which is not checked yet.
+pub(crate) fn claimed_tenant(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        tenant: String,
+    }
+    let payload = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
+    Some(serde_json::from_slice::<Claimed>(&payload).ok()?.tenant)
+}
+
 async fn read(commands: &Commands) -> Result<Vec<Key>, KeyError> {
     let stored = commands.signing_keys().await?;
     stored

@@ -25,9 +25,11 @@ mod progress;
 mod recommendation;
 mod router;
 mod state;
+mod tenants;
 mod throttle;
 mod wire;
 
 pub use keys::KeyError;
-pub use router::{openapi, router};
+pub use router::{openapi, router, router_for_operators};
 pub use state::{ApiConfig, ApiState, Connected, Shared};
+pub use tenants::{ServeError, ServedShard};

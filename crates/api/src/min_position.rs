@@ -13,7 +13,7 @@ use baeum_domain::ids::UserId;
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
-use crate::{bounded::Bounded, caller::SignedIn, problem::Problem, state::ApiState};
+use crate::{bounded::Bounded, caller::SignedIn, problem::Problem, state::ApiState, tenants::TenantState};
 
 /// How long a query waits.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,9 +35,9 @@ impl MinPosition {
     /// Waits until `projection` may be read by this caller.
     ///
     /// # Errors
-    /// `position-in-the-future`, or `not-yet-consistent` where the client named a position.
-    pub(crate) async fn wait(self, state: &ApiState, caller: &SignedIn, projection: &str) -> Result<(), Problem> {
-        let log = state.commands.log();
+    /// `position-in-the-future`, `position-of-another-shard`, or `not-yet-consistent` where the client named a position.
+    pub(crate) async fn wait(self, state: &TenantState, caller: &SignedIn, projection: &str) -> Result<(), Problem> {
+        let log = state.log();
         let user = caller.caller.user_id;
         let Some(wanted) = self.min_position else {
             if let Some(own) = state.positions.of(user)
@@ -48,9 +48,7 @@ impl MinPosition {
             }
             return Ok(());
         };
-        if wanted < 0 {
-            return Err(Problem::new("invalid-query", "min_position: give a position of the log, 0 or more"));
-        }
+        let wanted = state.position("min_position", wanted)?;
         if wanted > *log.watch_head().borrow() {
             let head = log.head().await?;
             if wanted > head {

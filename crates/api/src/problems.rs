@@ -51,7 +51,7 @@ macro_rules! kinds {
 
 kinds! {
     400 "malformed-json" "The body is not JSON" "The body cannot be read as JSON. `line` and `column` say where."
-    400 "invalid-header" "A header is wrong" "`header` names it: Idempotency-Key takes 1 to 255 visible ASCII characters, If-Match a quoted version such as \"3\" or *, Last-Event-ID a position."
+    400 "invalid-header" "A header is wrong" "`header` names it: Idempotency-Key takes 1 to 255 visible ASCII characters, If-Match a quoted version such as \"3\" or *, Last-Event-ID a position, Baeum-Tenant one tenant."
     400 "bad-request" "The request cannot be read" "The request or its body broke off, or is not HTTP as this server speaks it. Send it again."
     401 "token-missing" "No token" "Sign in at POST /v1/auth/token and send the token as 'Authorization: Bearer <token>'."
     401 "token-expired" "The token has expired" "Tokens are valid for 15 minutes. Sign in again at POST /v1/auth/token."
@@ -60,6 +60,7 @@ kinds! {
     403 "not-yours" "This is someone else's" "You can reach your own data only. Instructors reach profile and progress, analysts and administrators all read models."
     403 "role-missing" "Your roles do not allow this" "`roles` lists the roles that may. An administrator can grant one; sign in again afterwards."
     403 "not-an-admin" "Only administrators may do this" "Ask an administrator."
+    404 "unknown-tenant" "There is no such tenant" "Give a tenant of this server in the header Baeum-Tenant, or leave it out for the first."
     404 "no-such-route" "There is nothing at this path" "See /docs for what there is."
     404 "no-such-problem" "There is no such kind of problem" "Follow the `type` of a problem that this server gave."
     404 "user-not-found" "There is no such user" "Check the id, or register at POST /v1/users."
@@ -67,6 +68,8 @@ kinds! {
     404 "lesson-not-found" "There is no such lesson" "Check the id, or start one at POST /v1/lessons."
     404 "item-not-found" "There is no such test item" "Check the id against the catalogue."
     404 "clip-not-found" "There is no such clip" "GET /v1/clips lists the clips."
+    404 "projection-not-found" "There is no such read model" "GET /v1/projections lists the read models."
+    404 "stream-not-parked" "The stream is not parked" "GET /v1/projections/{name}/parked lists those that are."
     404 "title-not-found" "There is no such title" "Check the id against the catalogue."
     405 "method-not-allowed" "The method is not for this path" "The header Allow lists those that are."
     409 "email-taken" "The address is taken" "Sign in, or register with another address."
@@ -91,6 +94,7 @@ kinds! {
     422 "invalid-body" "The body does not have the right shape" "`field` says where. See /docs for the shape."
     422 "invalid-id" "The id in the path cannot be one" "Ids of users, assessments and lessons are UUIDs; those of items, clips and titles are lower-case names."
     422 "invalid-query" "The query parameters are wrong" "The detail names the parameter. See /docs for what there is."
+    422 "position-of-another-shard" "The position is of another log" "`shard` is that of your log. Give a position that a command of your tenant answered, or 0."
     422 "position-in-the-future" "The log has not come that far" "`head` is the position of the latest event. Give a position that a command answered."
     422 "idempotency-key-reused" "The key was used for another request" "Use a new key for a new request."
     422 "unknown-item" "There is no such item" "Answer the item that is asked."
@@ -145,6 +149,7 @@ mod tests {
             include_str!("../../commands/src/identity/error.rs"),
             include_str!("../../commands/src/assessment/error.rs"),
             include_str!("../../commands/src/learning/error.rs"),
+            include_str!("../../commands/src/operations/error.rs"),
             include_str!("../../commands/src/recommendation/error.rs"),
         ];
         let mut found = 0;

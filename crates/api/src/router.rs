@@ -41,3 +41,14 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
         .with_state(state)
 }
+
+/// What operators look at, and nothing else: for roles that serve no HTTP.
+pub fn router_for_operators(state: ApiState) -> Router {
+    Router::new()
+        .route("/metrics", routing::get(ops::metrics))
+        .route("/health/live", routing::get(ops::live))
+        .route("/health/ready", routing::get(ops::ready))
+        .fallback(layers::no_such_route)
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .with_state(state)
+}

@@ -2,15 +2,14 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use baeum_commands::{Commands, EventLog};
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_projections::{Models, Projection};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    keys::{KeyError, KeyRing},
     min_position::Positions,
+    tenants::{Desk, Directory, ServeError, ServedShard},
     throttle::Throttle,
 };
 
@@ -19,18 +18,14 @@ pub type Connected = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What the API is made of.
 pub struct ApiConfig {
-    /// Whose log is served.
-    pub tenant: String,
-    /// Everything that can be done.
-    pub commands: Commands,
+    /// The shards, each with its tenants. Who names no tenant is of the first.
+    pub shards: Vec<ServedShard>,
     /// The models of the read models.
     pub models: Models,
     /// The read models.
     pub registry: Vec<Arc<dyn Projection>>,
     /// Renders the metrics of the process.
     pub metrics: PrometheusHandle,
-    /// Whether the broker is connected, where there is one.
-    pub broker_connected: Option<Connected>,
     /// Ends the streams when the server drains.
     pub stop: CancellationToken,
     /// `embedded` or `production`, for whoever asks.
@@ -43,15 +38,12 @@ pub struct ApiState(Arc<Shared>);
 
 /// The inside of [`ApiState`].
 pub struct Shared {
-    pub(crate) tenant: String,
-    pub(crate) commands: Commands,
+    pub(crate) directory: Directory,
     pub(crate) models: Models,
     pub(crate) registry: Vec<Arc<dyn Projection>>,
     pub(crate) metrics: PrometheusHandle,
-    pub(crate) broker_connected: Option<Connected>,
     pub(crate) stop: CancellationToken,
     pub(crate) mode: &'static str,
-    pub(crate) keys: KeyRing,
     pub(crate) positions: Positions,
     pub(crate) throttle: Throttle,
 }
@@ -68,34 +60,33 @@ impl ApiState {
     /// Reads the signing keys and is ready.
     ///
     /// # Errors
-    /// When the keys cannot be read.
-    pub async fn new(config: ApiConfig) -> Result<Self, KeyError> {
-        let ApiConfig { tenant, commands, models, registry, metrics, broker_connected, stop, mode } = config;
-        let keys = KeyRing::load(&commands).await?;
+    /// When the keys cannot be read, or a tenant has two shards.
+    pub async fn new(config: ApiConfig) -> Result<Self, ServeError> {
+        let ApiConfig { shards, models, registry, metrics, stop, mode } = config;
+        let directory = Directory::open(shards).await?;
         Ok(Self(Arc::new(Shared {
-            tenant,
-            commands,
+            directory,
             models,
             registry,
             metrics,
-            broker_connected,
             stop,
             mode,
-            keys,
             positions: Positions::new(),
             throttle: Throttle::new(),
         })))
     }
 
-    pub(crate) fn log(&self) -> &EventLog {
-        self.commands.log()
-    }
-
+    /// The clock, which all shards share.
     pub(crate) fn clock(&self) -> &dyn Clock {
-        self.commands.log().clock().as_ref()
+        self.any().commands.log().clock().as_ref()
     }
 
+    /// The catalogue, which all shards share.
     pub(crate) fn catalog(&self) -> &Catalog {
-        self.commands.catalog()
+        self.any().commands.catalog()
+    }
+
+    fn any(&self) -> &Desk {
+        self.directory.desks().first().expect("a directory has a shard")
     }
 }

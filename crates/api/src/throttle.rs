@@ -14,7 +14,7 @@ const FAILURES: usize = 10;
 const WITHIN: TimeDelta = TimeDelta::minutes(15);
 const REMEMBERED: usize = 10_000;
 
-/// A hash of an address: addresses themselves are not kept.
+/// A hash of an address of a tenant: addresses themselves are not kept.
 type Key = [u8; 32];
 
 /// The latest failures to sign in, by address.
@@ -30,8 +30,8 @@ impl Throttle {
     ///
     /// # Errors
     /// How long to wait, when there were too many.
-    pub(crate) fn enter(&self, email: &str, now: DateTime<Utc>) -> Result<(), TimeDelta> {
-        let key = key(email);
+    pub(crate) fn enter(&self, tenant: &str, email: &str, now: DateTime<Utc>) -> Result<(), TimeDelta> {
+        let key = key(tenant, email);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut failures = known.remove(&key).unwrap_or_default();
         while failures.front().is_some_and(|at| now - *at >= WITHIN) {
@@ -49,13 +49,13 @@ impl Throttle {
     }
 
     /// An attempt succeeded: the address starts anew.
-    pub(crate) fn succeed(&self, email: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(email));
+    pub(crate) fn succeed(&self, tenant: &str, email: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(tenant, email));
     }
 
     /// An attempt was neither right nor wrong: it does not count.
-    pub(crate) fn forgive(&self, email: &str) {
-        let key = key(email);
+    pub(crate) fn forgive(&self, tenant: &str, email: &str) {
+        let key = key(tenant, email);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut failures) = known.remove(&key) {
             failures.pop_back();
@@ -64,8 +64,8 @@ impl Throttle {
     }
 }
 
-fn key(email: &str) -> Key {
-    Sha256::digest(email.trim().to_lowercase()).into()
+fn key(tenant: &str, email: &str) -> Key {
+    Sha256::digest(format!("{tenant}\n{}", email.trim().to_lowercase())).into()
 }
 
 #[cfg(test)]
@@ -77,20 +77,21 @@ mod tests {
         let throttle = Throttle::new();
         let start = DateTime::UNIX_EPOCH;
         for minute in 0..10 {
-            assert!(throttle.enter("mina@example.org", start + TimeDelta::minutes(minute)).is_ok());
+            assert!(throttle.enter("main", "mina@example.org", start + TimeDelta::minutes(minute)).is_ok());
         }
-        let refused = throttle.enter(" Mina@Example.org", start + TimeDelta::minutes(10));
+        let refused = throttle.enter("main", " Mina@Example.org", start + TimeDelta::minutes(10));
         assert_eq!(refused, Err(TimeDelta::minutes(5)));
-        assert!(throttle.enter("jun@example.org", start).is_ok());
-        assert!(throttle.enter("mina@example.org", start + TimeDelta::minutes(15)).is_ok());
+        assert!(throttle.enter("main", "jun@example.org", start).is_ok());
+        assert!(throttle.enter("busan", "mina@example.org", start).is_ok(), "someone else of another tenant");
+        assert!(throttle.enter("main", "mina@example.org", start + TimeDelta::minutes(15)).is_ok());
     }
 
     #[test]
     fn signing_in_forgets_the_failures() {
         let throttle = Throttle::new();
         for _ in 0..50 {
-            assert!(throttle.enter("mina@example.org", DateTime::UNIX_EPOCH).is_ok());
-            throttle.succeed("mina@example.org");
+            assert!(throttle.enter("main", "mina@example.org", DateTime::UNIX_EPOCH).is_ok());
+            throttle.succeed("main", "mina@example.org");
         }
     }
 }

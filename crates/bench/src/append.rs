@@ -8,6 +8,7 @@ mod disintegrate;
 mod message_db;
 pub(crate) mod ours;
 pub(crate) mod processes;
+pub(crate) mod shards;
 pub(crate) mod stock;
 
 use std::{str::FromStr as _, time::Duration};
@@ -85,7 +86,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
             .map(|(contender, measured)| row(contender.name.clone(), clients, measured))
             .collect();
         peers.push(row(format!("COPY, {} rows a transaction", clients * 2), clients, chunks));
-        let ours = peers.remove(0);
+        let (ours, receipts) = (peers.remove(0), peers.remove(0));
+        rows.push(receipts.beside(&peers[0]));
         rows.extend(beside_each(ours, peers));
     }
     tell("append: COPY, all rows in one transaction");
@@ -94,10 +96,11 @@ pub(crate) async fn run(settings: &Settings) -> Result<Vec<Row>, Failure> {
     rows.push(row("COPY, one transaction".into(), 1, stream));
     drop((contenders, copying));
     rows.extend(several_processes(window).await?);
+    rows.extend(shards::run(settings).await?);
     Ok(rows)
 }
 
-/// Ours first, then everything that it is compared with.
+/// Ours without and with receipts, then stock, then the other peers.
 async fn contenders() -> Result<Vec<Contender>, Failure> {
     let mut all = vec![];
     let mut enter = |name: &str, store: Box<dyn Store>, database| {
@@ -105,6 +108,8 @@ async fn contenders() -> Result<Vec<Contender>, Failure> {
     };
     let database = TestDatabase::create().await;
     enter(OURS, Box::new(Ours::open(&database.url(), CONNECTIONS, false).await?), database);
+    let database = TestDatabase::create().await;
+    enter("Baeum, with receipts", Box::new(Ours::open(&database.url(), CONNECTIONS, true).await?), database);
     let database = TestDatabase::create().await;
     Stock::prepare(&database.url()).await?;
     enter(STOCK, Box::new(Stock::open(&database.url(), CONNECTIONS).await?), database);
@@ -118,8 +123,6 @@ async fn contenders() -> Result<Vec<Contender>, Failure> {
     } else {
         tell("append: without message-db: MESSAGE_DB_DIR is not set");
     }
-    let database = TestDatabase::create().await;
-    enter("Baeum, with receipts", Box::new(Ours::open(&database.url(), CONNECTIONS, true).await?), database);
     Ok(all)
 }
 

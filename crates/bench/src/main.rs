@@ -3,11 +3,14 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod append;
+mod command;
 mod conditions;
 mod drive;
 mod evaluate;
+mod growth;
 mod history;
 mod irt;
+mod live;
 mod load;
 mod rebuild;
 mod relay;
@@ -61,6 +64,10 @@ impl Settings {
 enum Bench {
     /// Two events a command by 1, 64 and 512 clients, beside cqrs-es + postgres-es, disintegrate, message-db and COPY
     Append,
+    /// Two shards on two servers beside one: a part of append
+    Shards,
+    /// The full command over HTTP by 64 and 512 connections, beside the log's own rate with the same commands
+    Command,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
     Load,
     /// The evaluator alone, and in the command path beside the same path without a model
@@ -68,6 +75,12 @@ enum Bench {
         /// How many answers are evaluated in each row
         #[arg(long, default_value_t = 1_000)]
         answers: usize,
+    },
+    /// From an acknowledged append to the read model, at 1,000 commands a second, in one process and through JetStream
+    Live {
+        /// For how long
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 20)]
+        duration: u32,
     },
     /// Rebuilding a read model, beside reading the same events
     Rebuild {
@@ -90,6 +103,8 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
+    Growth(growth::Growth),
     /// All that need servers
     All,
     /// A process of a benchmark
@@ -122,8 +137,11 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
+            let live = Bench::Live { duration: 20 };
             let relay = Bench::Relay { events: 200_000 };
-            vec![Bench::Append, Bench::Load, rebuild, relay, Bench::Evaluate { answers: 1_000 }]
+            let growth = Bench::Growth(growth::Growth::default());
+            let evaluate = Bench::Evaluate { answers: 1_000 };
+            vec![Bench::Append, Bench::Command, Bench::Load, live, rebuild, relay, growth, evaluate]
         }
         one => vec![one],
     };
@@ -144,9 +162,13 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
 async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure> {
     match bench {
         Bench::Append => append::run(settings).await,
+        Bench::Shards => append::shards::run(settings).await,
+        Bench::Command => command::run(settings).await,
         Bench::Load => load::run(settings).await,
+        Bench::Live { duration } => live::run(duration).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
+        Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
         Bench::All | Bench::Irt { .. } | Bench::Worker(_) => Ok(vec![]),
     }

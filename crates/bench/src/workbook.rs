@@ -1,52 +1,20 @@
-//! What the logs are measured with: a workbook that a learner answers exercises in, two events a command.
+//! What the logs are measured with: attempts of learners, two events a command, as real and as long as in a lesson.
 //!
-//! Life cycle: it comes to be with its first exercise. Invariant: exercises are answered in order, each once. Streams are
-//! short, as learners have them: after 5 to 25 exercises (10 to 50 events) a learner starts a new workbook.
+//! The decider is leaner than the lesson's, and the same for every contender: exercises are answered in order, each once.
+//! Streams are short, as learners have them: after 5 to 25 exercises (10 to 50 events) a new one begins.
 
-use baeum_domain::{Decider, DomainEvent};
-use schemars::JsonSchema;
+use baeum_domain::{
+    Decider, Sealed,
+    ids::{AttemptId, Focus, LessonId, TaskId, UserId},
+    learning::{
+        evaluation::{ErrorCategory, ErrorSpan, Verdict},
+        lesson::{Event, Lesson},
+        planning::TaskKind,
+    },
+    level::Skill,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-/// The event types, in the order in which a command leads to them.
-pub(crate) const EVENT_TYPES: [&str; 2] = ["ExerciseAnswered", "ExerciseMarked"];
-
-/// What can have happened in a workbook. About 340 and 290 bytes as JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
-pub(crate) enum Event {
-    /// The learner answered an exercise.
-    ExerciseAnswered {
-        /// Which workbook.
-        workbook_id: Uuid,
-        /// Which exercise, from 1.
-        ordinal: u32,
-        /// What it is about.
-        task: String,
-        /// The answer.
-        answer: String,
-        /// How long the learner worked.
-        duration_ms: u32,
-    },
-    /// The answer was marked.
-    ExerciseMarked {
-        /// Which workbook.
-        workbook_id: Uuid,
-        /// Which exercise.
-        ordinal: u32,
-        /// 0 to 1.
-        score: f64,
-        /// Where it can be better.
-        remarks: Vec<String>,
-        /// By which model.
-        model: String,
-    },
-}
-
-impl DomainEvent for Event {
-    fn event_type(&self) -> &'static str {
-        self.into()
-    }
-}
 
 /// A workbook, as far as decisions need.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,7 +32,7 @@ pub(crate) struct Workbook {
 pub(crate) struct Answer {
     /// In which workbook.
     pub(crate) workbook_id: Uuid,
-    /// Which exercise.
+    /// Which exercise, from 1.
     pub(crate) ordinal: u32,
 }
 
@@ -77,8 +45,9 @@ pub(crate) enum Error {
 }
 
 impl Decider for Workbook {
-    const AGGREGATE: &'static str = "workbook";
-    const CONTEXT: &'static str = "learning";
+    // Its events are those of lessons, so that whatever reads the log can read them.
+    const AGGREGATE: &'static str = Lesson::AGGREGATE;
+    const CONTEXT: &'static str = Lesson::CONTEXT;
     type Command = Answer;
     type Event = Event;
     type Error = Error;
@@ -95,33 +64,63 @@ impl Decider for Workbook {
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::ExerciseAnswered { ordinal, duration_ms, .. } => {
+            Event::AttemptSubmitted { ordinal, duration_ms, .. } => {
                 self.answered = *ordinal;
-                self.worked_ms += u64::from(*duration_ms);
+                self.worked_ms += u64::from(duration_ms.unwrap_or(0));
             }
-            Event::ExerciseMarked { score, .. } => self.best = self.best.max(*score),
+            Event::EvaluationCompleted { verdict, .. } => self.best = self.best.max(verdict.score),
+            _ => {}
         }
     }
 }
 
-/// The events of one exercise.
+/// The events of one exercise: about 540 and 560 bytes as JSON.
 pub(crate) fn events(workbook_id: Uuid, ordinal: u32) -> [Event; 2] {
+    let lesson_id = LessonId(workbook_id);
+    let learner_id = UserId(Uuid::from_u128(workbook_id.as_u128() >> 8));
+    let attempt_id = AttemptId(Uuid::from_u128(workbook_id.as_u128() ^ u128::from(ordinal)));
+    let task_id = || -> TaskId { "market-w1".parse().expect("a task id") };
+    let focus: Focus = "articles".parse().expect("a focus");
+    let span = |start, suggestion: &str| ErrorSpan {
+        start,
+        end: start + 4,
+        category: ErrorCategory::Tense,
+        confidence: 0.875,
+        suggestion: Some(suggestion.into()),
+    };
     [
-        Event::ExerciseAnswered {
-            workbook_id,
+        Event::AttemptSubmitted {
+            lesson_id,
+            learner_id,
+            attempt_id,
+            task_id: task_id(),
+            kind: TaskKind::Writing,
             ordinal,
-            task: format!("articles-and-prepositions-{ordinal:02}"),
-            answer: "Yesterday I have went to the market with my sister and we buyed three fresh fishes for the \
-                     dinner, because grandmother was visiting us from Busan."
-                .into(),
-            duration_ms: 20_000 + ordinal,
+            answer: Sealed {
+                key_id: Uuid::from_u128(workbook_id.as_u128() >> 4),
+                nonce: "QmFldW0gYmVuY2htYXJrIG5vbmNlIDI0".into(),
+                ciphertext: "WWVzdGVyZGF5IEkgaGF2ZSB3ZW50IHRvIHRoZSBtYXJrZXQgd2l0aCBteSBzaXN0ZXIgYW5kIHdlIGJ1eWVkIHRo\
+                             cmVlIGZyZXNoIGZpc2hlcyBmb3IgdGhlIGRpbm5lci4="
+                    .into(),
+            },
+            words: 17,
+            duration_ms: Some(20_000 + ordinal),
         },
-        Event::ExerciseMarked {
-            workbook_id,
-            ordinal,
-            score: 0.5 + f64::from(ordinal % 50) / 100.0,
-            remarks: vec!["have went: went".into(), "buyed: bought".into(), "fishes: fish".into()],
-            model: "error-detector@3f786850e387550fdab836ed7e6dc881de23001b9b8c24d0a0a6a3f1d2c4e5b6".into(),
+        Event::EvaluationCompleted {
+            lesson_id,
+            learner_id,
+            attempt_id,
+            task_id: task_id(),
+            skill: Skill::Writing,
+            focus,
+            verdict: Verdict {
+                score: 0.5 + f64::from(ordinal % 50) / 100.0,
+                spans: vec![span(12, "went"), span(53, "bought")],
+                model_id: "error-detector".into(),
+                weights_hash: "3f786850e387550fdab836ed7e6dc881de23001b9b8c24d0a0a6a3f1d2c4e5b6".into(),
+                latency_us: 1_500,
+            },
+            passed: true,
         },
     ]
 }

@@ -122,7 +122,7 @@ fn request(user_id: UserId) -> Request {
 }
 
 /// The catalogue of the repository.
-fn catalog() -> Result<Catalog, Failure> {
+pub(crate) fn catalog() -> Result<Catalog, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
     let mut files = vec![];
     for folder in [root.clone(), root.join("items"), root.join("clips")] {

@@ -7,12 +7,13 @@ mod commands;
 pub mod dispatch;
 pub mod identity;
 pub mod learning;
+pub mod operations;
 pub mod progress;
 pub mod recommendation;
 pub mod refusal;
 pub mod vault;
 
-pub use baeum_eventlog::{EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
+pub use baeum_eventlog::{CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
 pub use caller::{Caller, IdempotencyKey, Request};
 pub use commands::{Commands, Ports};
 pub use refusal::{Refusal, RefusalKind};

@@ -2,7 +2,7 @@
 //!
 //! [`Root`] makes a [`Decider`] an `Aggregate`; [`CqrsStore`] is an `EventStore` over [`EventLog`].
 
-use std::{collections::HashMap, fmt, marker::PhantomData};
+use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc};
 
 use baeum_domain::{Decider, DomainEvent as _};
 use cqrs_es::{
@@ -11,7 +11,11 @@ use cqrs_es::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{EventLog, NewEvent, appender::AppendError, error::LogError};
+use crate::{
+    EventLog,
+    appender::{AppendError, NewEvent, NewEvents},
+    error::LogError,
+};
 
 /// A decider as an aggregate of cqrs-es.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -101,7 +105,7 @@ impl<D: Decider> EventStore<Root<D>> for CqrsStore<D> {
 
     async fn load_aggregate(&self, id: &str) -> Result<CqrsContext<D>, AggregateError<D::Error>> {
         let loaded = self.log.load::<D>(&self.tenant, id).await.map_err(to_aggregate_error)?;
-        Ok(CqrsContext { id: id.to_owned(), root: Root(loaded.state), sequence: loaded.sequence })
+        Ok(CqrsContext { id: id.to_owned(), root: Root(Arc::unwrap_or_clone(loaded.state)), sequence: loaded.sequence })
     }
 
     /// Appends what was decided. `metadata` may name the `actor` and a `correlation_id`.
@@ -117,20 +121,23 @@ impl<D: Decider> EventStore<Root<D>> for CqrsStore<D> {
         let fresh = self.log.clock.new_id();
         let named = metadata.get("correlation_id").and_then(|it| it.parse::<Uuid>().ok());
         let correlation_id = named.unwrap_or(fresh);
-        let mut new = vec![];
+        let mut new = NewEvents {
+            aggregate_type: D::AGGREGATE,
+            aggregate_id: context.id.clone(),
+            before: context.sequence,
+            events: vec![],
+            tenant: self.tenant.clone(),
+            actor: metadata.get("actor").cloned().unwrap_or_else(|| "cqrs-es".to_owned()),
+            correlation_id,
+            causation_id: fresh,
+        };
         let mut committed = vec![];
         for (sequence, event) in (context.sequence + 1..).zip(events) {
-            new.push(NewEvent {
-                aggregate_type: D::AGGREGATE,
-                aggregate_id: context.id.clone(),
-                sequence,
+            new.events.push(NewEvent {
                 event_type: event.0.event_type(),
                 event_version: D::Event::current_version(event.0.event_type()).unwrap_or(1),
-                payload: serde_json::to_value(&event).map_err(|error| AggregateError::UnexpectedError(error.into()))?,
-                tenant: self.tenant.clone(),
-                actor: metadata.get("actor").cloned().unwrap_or_else(|| "cqrs-es".to_owned()),
-                correlation_id,
-                causation_id: fresh,
+                payload: serde_json::to_string(&event)
+                    .map_err(|error| AggregateError::UnexpectedError(error.into()))?,
             });
             committed.push(EventEnvelope {
                 aggregate_id: context.id.clone(),

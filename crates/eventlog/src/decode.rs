@@ -1,9 +1,18 @@
 //! From the stored form of an event to its type, lifting older versions on the way.
 
-use baeum_domain::{AnyEvent, Recorded, any::AggregateInfo};
+use baeum_domain::{AnyEvent, Decider, DomainEvent as _, Recorded, any::AggregateInfo};
 use serde_json::{Map, Value};
 
 use crate::{RawPayload, error::LogError};
+
+/// What is known of a stored event without its payload: enough to read that, and to name it in an error.
+#[derive(Clone, Copy)]
+pub(crate) struct Stored<'a> {
+    pub(crate) position: i64,
+    pub(crate) aggregate_type: &'a str,
+    pub(crate) event_type: &'a str,
+    pub(crate) version: u16,
+}
 
 /// Reads a stored event as the domain knows it today.
 ///
@@ -11,12 +20,12 @@ use crate::{RawPayload, error::LogError};
 /// [`LogError::Unreadable`] for an aggregate, event type or version that this build does not know, or for a payload
 /// that has not the shape of its version.
 pub fn decode(event: Recorded<Value>) -> Result<Recorded<AnyEvent>, LogError> {
-    let (aggregate_type, payload) = (event.aggregate_type.clone(), event.payload.clone());
-    let lifted = lift(&event, payload)?;
-    match AnyEvent::from_stored(&aggregate_type, lifted) {
+    let stored = Stored::of(&event);
+    let lifted = stored.lift(event.payload.clone())?;
+    match AnyEvent::from_stored(stored.aggregate_type, lifted) {
         Ok(Some(payload)) => Ok(event.map(|_| payload)),
-        Ok(None) => Err(unreadable(&event, format!("the aggregate '{aggregate_type}' is not known: upgrade"))),
-        Err(error) => Err(unreadable(&event, error.to_string())),
+        Ok(None) => Err(stored.unknown_aggregate()),
+        Err(error) => Err(stored.unreadable(error.to_string())),
     }
 }
 
@@ -32,42 +41,67 @@ pub fn decode_raw(event: Recorded<RawPayload>) -> Result<Recorded<AnyEvent>, Log
         return Ok(event.map(|_| payload));
     }
     let payload = serde_json::from_str(event.payload.get());
-    let payload = payload.map_err(|error| unreadable(&event, error.to_string()))?;
+    let payload = payload.map_err(|error| Stored::of(&event).unreadable(error.to_string()))?;
     decode(event.map(|_| payload))
 }
 
-/// Lifts a stored payload to the version that this build writes.
-pub(crate) fn lift(event: &Recorded<Value>, payload: Value) -> Result<Value, LogError> {
-    let Some(info) = AggregateInfo::of(&event.aggregate_type) else {
-        return Err(unreadable(event, format!("the aggregate '{}' is not known: upgrade", event.aggregate_type)));
-    };
-    let Some(current) = (info.current_version)(&event.event_type) else {
-        return Err(unreadable(event, "the event type is not known: upgrade".into()));
-    };
-    if event.event_version == current {
-        return Ok(payload);
+impl<'a> Stored<'a> {
+    pub(crate) fn of<P>(event: &'a Recorded<P>) -> Self {
+        Self {
+            position: event.position,
+            aggregate_type: &event.aggregate_type,
+            event_type: &event.event_type,
+            version: event.event_version,
+        }
     }
-    if event.event_version > current {
-        return Err(unreadable(event, format!("this build knows it up to version {current}: upgrade")));
-    }
-    let mut body = match payload {
-        Value::Object(mut tagged) => tagged.remove(&event.event_type),
-        _ => None,
-    }
-    .ok_or_else(|| unreadable(event, "its payload does not carry its name".into()))?;
-    for version in event.event_version..current {
-        body = (info.upcast)(&event.event_type, version, &body)
-            .ok_or_else(|| unreadable(event, format!("there is no upcaster from version {version}")))?;
-    }
-    Ok(Value::Object(Map::from_iter([(event.event_type.clone(), body)])))
-}
 
-pub(crate) fn unreadable<P>(event: &Recorded<P>, reason: String) -> LogError {
-    LogError::Unreadable {
-        position: event.position,
-        event_type: event.event_type.clone(),
-        version: event.event_version,
-        reason,
+    /// Reads the payload as an event of `D`, at once where it is of the present version.
+    pub(crate) fn read<D: Decider>(self, payload: &str) -> Result<D::Event, LogError> {
+        if D::Event::current_version(self.event_type) == Some(self.version)
+            && let Ok(event) = serde_json::from_str(payload)
+        {
+            return Ok(event);
+        }
+        let wrong = |error: serde_json::Error| self.unreadable(error.to_string());
+        let tree = serde_json::from_str(payload).map_err(wrong)?;
+        serde_json::from_value(self.lift(tree)?).map_err(wrong)
+    }
+
+    /// Lifts a payload to the version that this build writes.
+    fn lift(self, payload: Value) -> Result<Value, LogError> {
+        let Some(info) = AggregateInfo::of(self.aggregate_type) else { return Err(self.unknown_aggregate()) };
+        let Some(current) = (info.current_version)(self.event_type) else {
+            return Err(self.unreadable("the event type is not known: upgrade".into()));
+        };
+        if self.version == current {
+            return Ok(payload);
+        }
+        if self.version > current {
+            return Err(self.unreadable(format!("this build knows it up to version {current}: upgrade")));
+        }
+        let mut body = match payload {
+            Value::Object(mut tagged) => tagged.remove(self.event_type),
+            _ => None,
+        }
+        .ok_or_else(|| self.unreadable("its payload does not carry its name".into()))?;
+        for version in self.version..current {
+            body = (info.upcast)(self.event_type, version, &body)
+                .ok_or_else(|| self.unreadable(format!("there is no upcaster from version {version}")))?;
+        }
+        Ok(Value::Object(Map::from_iter([(self.event_type.to_owned(), body)])))
+    }
+
+    fn unknown_aggregate(self) -> LogError {
+        self.unreadable(format!("the aggregate '{}' is not known: upgrade", self.aggregate_type))
+    }
+
+    fn unreadable(self, reason: String) -> LogError {
+        LogError::Unreadable {
+            position: self.position,
+            event_type: self.event_type.to_owned(),
+            version: self.version,
+            reason,
+        }
     }
 }
 

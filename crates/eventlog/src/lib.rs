@@ -4,6 +4,8 @@
 //! [`Feed`] follows the log in either mode; the [`relay`] carries it to JetStream.
 
 mod appender;
+mod cache;
+mod connections;
 pub mod cqrs;
 mod decode;
 mod error;
@@ -18,9 +20,10 @@ mod pick;
 mod read;
 mod receipt;
 pub mod relay;
+mod scan;
 pub mod shard;
 
-pub use appender::NewEvent;
+pub use connections::connections;
 pub use decode::{decode, decode_raw};
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};

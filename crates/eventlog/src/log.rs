@@ -7,7 +7,8 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    appender::{self, Job},
+    appender::{self, Job, Writer},
+    cache::AggregateCache,
     error::LogError,
     in_flight::InFlight,
     nats::Broker,
@@ -20,11 +21,13 @@ pub struct Options {
     pub queue: usize,
     /// How many appends go into one statement at most.
     pub batch: usize,
+    /// Of how many aggregates the latest state is kept in memory, so that a command on one needs no read; 0 for none.
+    pub cache: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 4096, batch: 512 }
+        Self { queue: 4096, batch: 512, cache: 10_000 }
     }
 }
 
@@ -35,6 +38,7 @@ pub struct EventLog {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) appends: mpsc::Sender<Job>,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) cache: Arc<AggregateCache>,
     pub(crate) head: watch::Sender<i64>,
     pub(crate) broker: Option<Broker>,
     pub(crate) shard: Shard,
@@ -58,11 +62,13 @@ impl EventLog {
         // An empty log stands at the floor of its shard; the database refuses any other position.
         let shard = Shard::of(position).unwrap_or_default();
         let (head, _) = watch::channel(position);
-        tokio::spawn(appender::run(pool.clone(), clock.clone(), jobs, head.clone(), options.batch));
+        let cache = Arc::new(AggregateCache::new(options.cache));
+        let writer = Writer { clock: clock.clone(), head: head.clone(), cache: cache.clone(), limit: options.batch };
+        tokio::spawn(appender::run(pool.clone(), writer, jobs));
         if let Some(broker) = &broker {
             tokio::spawn(broker.clone().announce(head.subscribe()));
         }
-        Ok(Self { pool, clock, appends, in_flight: Arc::default(), head, broker, shard })
+        Ok(Self { pool, clock, appends, in_flight: Arc::default(), cache, head, broker, shard })
     }
 
     /// The position of the latest event; [`EventLog::floor`] for an empty log.

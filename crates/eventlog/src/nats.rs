@@ -12,8 +12,12 @@ use tokio::sync::watch;
 
 use crate::error::LogError;
 
-/// The header by which the broker refuses a message that does not come right after the one that it names.
+/// The headers by which the broker refuses a message that does not come right after the one that they name: by its
+/// sequence, and by its id.
 pub(crate) const FENCE: &str = "Nats-Expected-Last-Sequence";
+pub(crate) const CHAIN: &str = "Nats-Expected-Last-Msg-Id";
+/// The header with a message's id, which the next one may name.
+pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// The header with an event's position.
 pub(crate) const POSITION: &str = "ce-position";
 /// The header with an event's id.
@@ -56,7 +60,7 @@ impl Broker {
             .await
             .map_err(|error| refused(error.to_string()))?;
         let mut jetstream = jetstream::new(client.clone());
-        jetstream.set_timeout(Duration::from_secs(5));
+        jetstream.set_timeout(Duration::from_secs(3));
         let heard = listen(&client, head_subject(stream)).await?;
         let broker = Self { client, jetstream, stream: stream.to_owned(), replicas, heard };
         broker.ensure_stream().await?;
@@ -74,6 +78,8 @@ impl Broker {
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
             num_replicas: self.replicas.unwrap_or(1),
+            // Message ids are there to be named by the next message; what is known to be stored is not sent again.
+            duplicate_window: Duration::from_secs(1),
             ..Config::default()
         };
         let refused = |error: String| {
@@ -92,8 +98,13 @@ impl Broker {
         Ok(())
     }
 
+    /// The name of the stream that carries the log.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
     /// The stream with what the broker says of it at this moment.
-    pub(crate) async fn stream(&self) -> Result<jetstream::stream::Stream, LogError> {
+    pub(crate) async fn ask_stream(&self) -> Result<jetstream::stream::Stream, LogError> {
         let found = self.jetstream.get_stream(&self.stream).await;
         found.map_err(|error| LogError::Broker(format!("stream '{}' does not answer: {error}", self.stream)))
     }
@@ -106,7 +117,7 @@ impl Broker {
     /// Messages from now on, in order.
     pub(crate) async fn follow(&self) -> Result<pull::Ordered, LogError> {
         let broken = |error: String| LogError::Broker(format!("stream '{}' cannot be followed: {error}", self.stream));
-        let stream = self.stream().await?;
+        let stream = self.ask_stream().await?;
         let config = pull::OrderedConfig {
             deliver_policy: DeliverPolicy::New,
             replay_policy: ReplayPolicy::Instant,

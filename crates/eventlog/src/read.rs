@@ -41,8 +41,7 @@ impl<P> From<EventRow<P>> for Recorded<P> {
             aggregate_id: row.aggregate_id,
             sequence: row.sequence,
             event_type: row.event_type,
-            // Stock cqrs-es writes versions such as "1.0"; the number before the point is what counts.
-            event_version: row.event_version.split('.').next().and_then(|it| it.parse().ok()).unwrap_or(u16::MAX),
+            event_version: version(&row.event_version),
             tenant: row.tenant,
             actor: row.actor,
             correlation_id: row.correlation_id,
@@ -51,6 +50,11 @@ impl<P> From<EventRow<P>> for Recorded<P> {
             payload: row.payload,
         }
     }
+}
+
+/// The version that a stored one means. Stock cqrs-es writes such as "1.0"; the number before the point is what counts.
+pub(crate) fn version(stored: &str) -> u16 {
+    stored.split('.').next().and_then(|it| it.parse().ok()).unwrap_or(u16::MAX)
 }
 
 /// Which events to read.

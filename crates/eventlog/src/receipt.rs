@@ -12,7 +12,8 @@ pub(crate) struct NewReceipt {
     pub(crate) command_id: Uuid,
     pub(crate) fingerprint: String,
     pub(crate) sequence: i64,
-    pub(crate) answer: Value,
+    /// JSON text.
+    pub(crate) answer: String,
 }
 
 /// A stored receipt.

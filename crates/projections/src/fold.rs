@@ -8,7 +8,7 @@
 //! their place: so that a projection derived again comes out the same.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     panic::AssertUnwindSafe,
 };
 
@@ -100,6 +100,62 @@ enum Intervention {
     Nothing,
 }
 
+/// An event as one projection sees it.
+pub(crate) struct Seen {
+    position: i64,
+    key: String,
+    pub(crate) partition: u32,
+    what: Sight,
+}
+
+enum Sight {
+    Event(Box<Recorded<AnyEvent>>),
+    Unreadable(LogError),
+    /// What an operator wants cannot be read.
+    UnreadableDeed(LogError),
+    Retry,
+    Skip(i64),
+}
+
+/// Looks at a stored event, and adds to `seen` what it is to a projection in partitions that are `wanted`.
+pub(crate) fn see<P: Stored>(
+    projection: &dyn Projection,
+    skips: &Skips,
+    event: Recorded<P>,
+    wanted: impl Fn(u32) -> bool,
+    seen: &mut Vec<Seen>,
+) {
+    let (position, order) = (event.position, projection.order());
+    seen.extend(see_deed(projection, &event, &wanted));
+    if !projection.reads(&event.aggregate_type) || skips.0.contains(&position) {
+        return;
+    }
+    let key = order.key(&event).into_owned();
+    let partition = order.partition(&key);
+    if wanted(partition) {
+        let what = Stored::decode(event).map_or_else(Sight::Unreadable, |event| Sight::Event(Box::new(event)));
+        seen.push(Seen { position, key, partition, what });
+    }
+}
+
+/// What an operator wants, where it is about this projection.
+fn see_deed<P: Stored>(projection: &dyn Projection, event: &Recorded<P>, wanted: impl Fn(u32) -> bool) -> Option<Seen> {
+    if event.aggregate_type != ParkedStream::AGGREGATE
+        || event.payload.field("projection").as_deref() != Some(projection.name())
+    {
+        return None;
+    }
+    let key = event.payload.field("key")?.into_owned();
+    let partition = projection.order().partition(&key);
+    let what = match Stored::decode(event.clone()).map(|event| event.payload) {
+        Ok(AnyEvent::ParkedStream(Deed::ParkedStreamRetried { .. })) => Sight::Retry,
+        Ok(AnyEvent::ParkedStream(Deed::ParkedEventSkipped { position, .. })) => Sight::Skip(position),
+        Ok(_) => return None,
+        Err(error) => Sight::UnreadableDeed(error),
+    };
+    wanted(partition).then_some(Seen { position: event.position, key, partition, what })
+}
+
 impl<'a> Stretch<'a> {
     /// Reads the events after `position` that are of these partitions of the projection.
     pub(crate) fn prepare<P: Stored>(
@@ -109,78 +165,50 @@ impl<'a> Stretch<'a> {
         position: i64,
         stored: Vec<Recorded<P>>,
     ) -> Self {
+        let (mut seen, mut end) = (vec![], position);
+        // What is at or below the cursor was taken in before.
+        for event in stored.into_iter().filter(|event| event.position > position) {
+            end = event.position;
+            see(projection, skips, event, |partition| partitions.contains(&partition), &mut seen);
+        }
+        Self::of(projection, skips, position, end, seen)
+    }
+
+    /// The stretch after `start` up to `end`, of which these events are seen.
+    pub(crate) fn of(projection: &'a dyn Projection, skips: &'a Skips, start: i64, end: i64, seen: Vec<Seen>) -> Self {
         let mut stretch = Self {
             projection,
             skips,
-            steps: vec![],
-            events: vec![],
-            start: position,
-            end: position,
+            steps: Vec::with_capacity(seen.len()),
+            events: Vec::with_capacity(seen.len()),
+            start,
+            end,
             committed: false,
             bad: BTreeMap::new(),
             one_by_one: false,
             stopped: None,
         };
-        for event in stored {
-            // What is at or below the cursor was taken in before.
-            if event.position <= stretch.end {
-                continue;
-            }
-            let position = event.position;
-            let read = stretch.deed(partitions, &event).and_then(|()| stretch.event(partitions, event));
-            if let Err(error) = read {
-                stretch.stopped = Some(Failure { position: Some(position), error: error.into() });
-                return stretch;
-            }
-            stretch.end = position;
+        for Seen { position, key, what, .. } in seen {
+            let what = match what {
+                Sight::Event(event) => {
+                    stretch.events.push(*event);
+                    What::Event(stretch.events.len() - 1)
+                }
+                Sight::Retry => What::Retry,
+                Sight::Skip(skipped) => What::Skip(skipped),
+                Sight::Unreadable(error) if projection.on_poison() == Policy::Park => {
+                    stretch.bad.insert(position, error.to_string());
+                    What::Unreadable
+                }
+                Sight::Unreadable(error) | Sight::UnreadableDeed(error) => {
+                    stretch.end = position - 1;
+                    stretch.stopped = Some(Failure { position: Some(position), error: error.into() });
+                    break;
+                }
+            };
+            stretch.steps.push(Step { position, key, what });
         }
         stretch
-    }
-
-    /// Notes what an operator wants, where it is about this projection.
-    fn deed<P: Stored>(&mut self, partitions: &[u32], event: &Recorded<P>) -> Result<(), LogError> {
-        if event.aggregate_type != ParkedStream::AGGREGATE
-            || event.payload.field("projection").as_deref() != Some(self.projection.name())
-        {
-            return Ok(());
-        }
-        let Some(key) = event.payload.field("key").map(std::borrow::Cow::into_owned) else { return Ok(()) };
-        if !partitions.contains(&self.projection.order().partition(&key)) {
-            return Ok(());
-        }
-        let what = match Stored::decode(event.clone())?.payload {
-            AnyEvent::ParkedStream(Deed::ParkedStreamRetried { .. }) => What::Retry,
-            AnyEvent::ParkedStream(Deed::ParkedEventSkipped { position, .. }) => What::Skip(position),
-            _ => return Ok(()),
-        };
-        self.steps.push(Step { position: event.position, key, what });
-        Ok(())
-    }
-
-    /// Notes an event to take in.
-    fn event<P: Stored>(&mut self, partitions: &[u32], event: Recorded<P>) -> Result<(), LogError> {
-        let position = event.position;
-        if !self.projection.reads(&event.aggregate_type) || self.skips.0.contains(&position) {
-            return Ok(());
-        }
-        let order = self.projection.order();
-        let key = order.key(&event).into_owned();
-        if !partitions.contains(&order.partition(&key)) {
-            return Ok(());
-        }
-        let what = match Stored::decode(event) {
-            Ok(event) => {
-                self.events.push(event);
-                What::Event(self.events.len() - 1)
-            }
-            Err(error) if self.projection.on_poison() == Policy::Park => {
-                self.bad.insert(position, error.to_string());
-                What::Unreadable
-            }
-            Err(error) => return Err(error),
-        };
-        self.steps.push(Step { position, key, what });
-        Ok(())
     }
 
     /// How many events it has for the projection.
@@ -253,9 +281,9 @@ impl<'a> Stretch<'a> {
     }
 
     /// One round, within the transaction of `db`. Gives the positions at which streams were parked.
-    async fn apply(&self, db: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<i64>, Failure> {
+    pub(crate) async fn apply(&self, db: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<i64>, Failure> {
         let name = self.projection.name();
-        let keys: BTreeSet<&str> = self.steps.iter().map(|step| step.key.as_str()).collect();
+        let keys: HashSet<&str> = self.steps.iter().map(|step| step.key.as_str()).collect();
         if keys.is_empty() {
             return Ok(vec![]);
         }

@@ -3,10 +3,14 @@
 //! Events of one key are taken in one after the other, in the order of the log; events of different keys may be taken in
 //! beside each other, by different workers. An event that cannot be taken in makes the later ones of its key wait.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, fmt};
 
 use baeum_domain::{AnyEvent, Recorded};
 use baeum_eventlog::{LogError, RawPayload, StoredPayload, decode, decode_raw, relay};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
 
 /// Into how many partitions the keys of a projection are divided. It never changes: cursors are kept by partition.
 pub const PARTITIONS: u32 = relay::PARTITIONS;
@@ -68,16 +72,62 @@ impl Stored for StoredPayload {
 
 impl Stored for RawPayload {
     fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        let tagged: BTreeMap<Cow<'_, str>, BTreeMap<Cow<'_, str>, RawPayload>> =
-            serde_json::from_str(self.get()).ok()?;
-        let value = tagged.into_values().next()?.remove(name)?;
-        serde_json::from_str(value.get()).ok().map(Cow::Owned)
+        let mut found = None;
+        // What stands behind the field is not read, which the parser takes for a mistake.
+        let _ = Search { name, in_body: false, found: &mut found }
+            .deserialize(&mut serde_json::Deserializer::from_str(self.get()));
+        found
     }
 
     fn decode(event: Recorded<Self>) -> Result<Recorded<AnyEvent>, LogError> {
         decode_raw(event)
     }
 }
+
+/// Finds the text in a field of the body, which is the first value of an object.
+struct Search<'s, 'de> {
+    name: &'s str,
+    in_body: bool,
+    found: &'s mut Option<Cow<'de, str>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Search<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Search<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        if !self.in_body {
+            if map.next_key::<IgnoredAny>()?.is_some() {
+                map.next_value_seed(Search { in_body: true, ..self })?;
+            }
+            return Ok(());
+        }
+        while let Some(Text(field)) = map.next_key()? {
+            if field == self.name {
+                let Text(value) = map.next_value()?;
+                *self.found = Some(value);
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// A text, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

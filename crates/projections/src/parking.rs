@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use baeum_eventlog::{LogError, read_at};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -52,6 +53,29 @@ pub async fn list(pool: &PgPool, projection: &str, after: &str, limit: u32) -> R
 /// When the database cannot be reached.
 pub async fn find(pool: &PgPool, projection: &str, key: &str) -> Result<Option<ParkedStream>, sqlx::Error> {
     sqlx::query_as(&format!("{SELECT} AND key = $2")).bind(projection).bind(key).fetch_optional(pool).await
+}
+
+/// Those of these streams that stand still at an event of this tenant: a role reaches as far as its tenant.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn of_tenant(
+    pool: &PgPool,
+    tenant: &str,
+    mut parked: Vec<ParkedStream>,
+) -> Result<Vec<ParkedStream>, sqlx::Error> {
+    if parked.is_empty() {
+        return Ok(parked);
+    }
+    let positions: Vec<i64> = parked.iter().map(|it| it.position).collect();
+    let mut connection = pool.acquire().await?;
+    let events = read_at(&mut connection, &positions).await.map_err(|error| match error {
+        LogError::Unavailable(error) => error,
+        other => sqlx::Error::Protocol(other.to_string()),
+    })?;
+    let theirs: HashSet<i64> = events.into_iter().filter(|it| it.tenant == tenant).map(|it| it.position).collect();
+    parked.retain(|it| theirs.contains(&it.position));
+    Ok(parked)
 }
 
 /// How many streams of each projection are parked, and how many of its events are not taken in for that.

@@ -27,6 +27,9 @@ pub trait Process: 'static {
     const NAME: &'static str;
     /// How long an instance may go without getting on while the process runs; `None` for one that never ends.
     const TIMEOUT: Option<Duration>;
+    /// Types of the events that it reacts to. It is not shown others, so it cannot be stopped by one of them that this
+    /// build cannot read.
+    const EVENTS: &'static [&'static str];
     /// What an instance remembers.
     type State: Default + Serialize + DeserializeOwned;
 
@@ -47,6 +50,7 @@ type React = fn(Option<Value>, &Recorded<AnyEvent>) -> Result<(Value, Vec<Effect
 pub struct Erased {
     pub(crate) name: &'static str,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) events: &'static [&'static str],
     pub(crate) instance: fn(&Recorded<AnyEvent>) -> Option<String>,
     pub(crate) react: React,
 }
@@ -54,7 +58,7 @@ pub struct Erased {
 impl Erased {
     /// The process `P`.
     pub fn of<P: Process>() -> Self {
-        Self { name: P::NAME, timeout: P::TIMEOUT, instance: P::instance, react: react::<P> }
+        Self { name: P::NAME, timeout: P::TIMEOUT, events: P::EVENTS, instance: P::instance, react: react::<P> }
     }
 }
 
@@ -100,6 +104,7 @@ pub(crate) mod testing {
         let mut effects = vec![];
         for event in history {
             if P::instance(event).is_some() {
+                assert!(P::EVENTS.contains(&event.event_type.as_str()), "{} is not shown it", P::NAME);
                 effects.push(P::react(&state, event));
                 P::evolve(&mut state, event);
             }

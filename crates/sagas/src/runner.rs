@@ -86,6 +86,7 @@ impl Runner {
         let log = self.commands.log();
         let mut cursor = store::cursor(log.pool(), &self.process, log.clock().now()).await?;
         store::restart_deadlines(log.pool(), &self.process, log.clock().now()).await?;
+        tracing::info!(process = self.process.name, position = cursor, "reacting");
         let mut feed = log.feed();
         while self.lease.hold().await? {
             let events = self.news(&mut feed, cursor).await?;
@@ -123,12 +124,14 @@ impl Runner {
         let mut unreadable = None;
         let mut db = log.pool().begin().await?;
         for event in events {
-            match decode(event.clone()) {
-                Ok(event) => self.react(&mut db, &event, now).await?,
-                // What came before it is kept; it is not skipped.
-                Err(error) => {
-                    unreadable = Some(error);
-                    break;
+            if self.process.events.contains(&event.event_type.as_str()) {
+                match decode(event.clone()) {
+                    Ok(event) => self.react(&mut db, &event, now).await?,
+                    // What came before it is kept; it is not skipped.
+                    Err(error) => {
+                        unreadable = Some(error);
+                        break;
+                    }
                 }
             }
             reached = event.position;

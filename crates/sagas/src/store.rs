@@ -146,7 +146,8 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// The first waiting command of each instance, as far as it is due.
+/// The first waiting command of each instance, as far as it is due. No pause is longer than a minute: a time beyond that
+/// was written by a clock that is ahead of this one, and does not count.
 pub(crate) async fn due(
     pool: &PgPool,
     process: &Erased,
@@ -158,7 +159,7 @@ pub(crate) async fn due(
              SELECT DISTINCT ON (instance_id) * FROM process_commands
              WHERE process = $1 AND status = 'pending' ORDER BY instance_id, position, step
          ) AS first
-         WHERE next_attempt_at <= $2 ORDER BY position LIMIT $3",
+         WHERE next_attempt_at <= $2 OR next_attempt_at > $2 + interval '61 seconds' ORDER BY position LIMIT $3",
     )
     .bind(process.name)
     .bind(now)

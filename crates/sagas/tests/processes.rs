@@ -300,3 +300,69 @@ async fn an_instance_that_does_not_get_on_times_out() {
     stop.cancel();
     running.await.expect("stopped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_wait_until_a_time_of_a_clock_that_was_ahead_are_sent_all_the_same() {
+    let world = World::create().await;
+    let learner = world.learner().await;
+    world.complete_lesson(learner).await;
+    let (stop, running) = world.start();
+    world.until("OttContentSuggested", 1).await;
+    world.all_sent().await;
+    stop.cancel();
+    running.await.expect("stopped");
+    // As a process leaves it that was killed between keeping a command and sending it, its clock an hour ahead.
+    let kept = sqlx::query(
+        "INSERT INTO process_commands (process, instance_id, position, step, command, tenant, correlation_id,
+                                       causation_id, next_attempt_at)
+         SELECT 'lesson_completion', instance_id, $1, 'suggest', $2, 'main', $3, $3, $4
+         FROM process_instances WHERE process = 'lesson_completion'",
+    )
+    .bind(world.log().head().await.expect("a head"))
+    .bind(suggest_again(&world).await)
+    .bind(new_id())
+    .bind(world.log().clock().now() + TimeDelta::hours(1))
+    .execute(&world.database.pool)
+    .await
+    .expect("kept");
+    assert_eq!(kept.rows_affected(), 1);
+    let (stop, running) = world.start();
+    world.all_sent().await;
+    assert_eq!(world.count("OttContentSuggested").await, 1, "it was done before");
+    stop.cancel();
+    running.await.expect("stopped");
+}
+
+/// The command of the step `suggest`, as it was kept.
+async fn suggest_again(world: &World) -> serde_json::Value {
+    let filter = EventFilter { event_type: Some("RecommendationGenerated".into()), ..EventFilter::default() };
+    let (events, _) = world.log().read_filtered(0, 1, &filter).await.expect("readable");
+    let generated = &events[0].payload["RecommendationGenerated"];
+    let (learner_id, lesson_id) = (&generated["learner_id"], &generated["lesson_id"]);
+    serde_json::json!({ "SuggestWatchOptions": { "learner_id": learner_id, "lesson_id": lesson_id } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_this_build_cannot_read_stops_no_process_that_does_not_react_to_its_type() {
+    let world = World::create().await;
+    let learner = world.learner().await;
+    sqlx::query(
+        "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+         INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                             global_position, event_id, tenant, actor, correlation_id, causation_id, recorded_at)
+         SELECT 'user', $1, 99, 'GoalSet', '99', '{}', '{}', position, $2, 'main', 'test', $2, $2, now() FROM head",
+    )
+    .bind(learner.to_string())
+    .bind(new_id())
+    .execute(&world.database.pool)
+    .await
+    .expect("appended");
+    // Another learner, whose history can be read.
+    let other = UserId(new_id());
+    world.complete_lesson(other).await;
+    let (stop, running) = world.start();
+    world.until("ProgressUpdated", 1).await;
+    world.until("CurriculumLessonPlanned", 1).await;
+    stop.cancel();
+    running.await.expect("stopped");
+}

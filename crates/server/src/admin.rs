@@ -13,7 +13,7 @@ use baeum_domain::{
 };
 use uuid::Uuid;
 
-use crate::{config::Admin, entropy::SystemEntropy, roles::TENANT};
+use crate::{config::Admin, entropy::SystemEntropy};
 
 /// Address of the administrator of an embedded installation.
 const ADDRESS: &str = "admin@baeum.local";
@@ -61,13 +61,13 @@ pub(crate) fn hint(data: &Path) -> (&'static str, String) {
     (ADDRESS, data.join(FILE).display().to_string())
 }
 
-/// Registers the administrator where nobody has their address.
+/// Registers the administrator of a tenant where nobody has their address.
 ///
 /// # Errors
 /// When address or password are refused, or the log fails.
-pub(crate) async fn ensure(commands: &Commands, admin: Admin) -> Result<(), AdminError> {
+pub(crate) async fn ensure(commands: &Commands, tenant: &str, admin: Admin) -> Result<(), AdminError> {
     let request = Request {
-        caller: Caller { tenant: TENANT.to_owned(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() },
+        caller: Caller { tenant: tenant.to_owned(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() },
         idempotency: None,
         expected_sequence: None,
         correlation_id: commands.log().clock().new_id(),
@@ -80,7 +80,7 @@ pub(crate) async fn ensure(commands: &Commands, admin: Admin) -> Result<(), Admi
         roles: BTreeSet::from([Role::Admin]),
     };
     match commands.register(&request, registration).await {
-        Ok(_) => tracing::info!("the administrator was registered"),
+        Ok(_) => tracing::info!(tenant, "the administrator was registered"),
         Err(ExecuteError::Refused(Error::EmailTaken)) => {}
         Err(error) => return Err(error.into()),
     }

@@ -5,10 +5,17 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{demo::DemoOptions, irt::IrtCommand};
+use crate::{
+    demo::DemoOptions,
+    irt::IrtCommand,
+    projections::ProjectionsCommand,
+    replay::ReplayOptions,
+    shards::{self, ShardConfig},
+};
 
 /// The command line, as it was written.
 #[derive(Debug, Parser)]
@@ -35,13 +42,12 @@ pub(crate) enum Command {
     Process,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log, then stop
-    Replay {
-        /// The read model, or `all`
-        projection: String,
-        /// Compare with the present read model, row by row, and change nothing
-        #[arg(long)]
-        verify: bool,
+    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    Replay(ReplayOptions),
+    /// Say how the read models are doing, or deal with streams that they have parked, then stop
+    Projections {
+        #[command(subcommand)]
+        command: Option<ProjectionsCommand>,
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
@@ -61,12 +67,26 @@ struct Words {
     #[arg(help = "Postgres, in place of the embedded database: postgres://user:password@host:5432/database")]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
-    #[arg(help = "NATS with JetStream, for more than one process: nats://host:4222")]
+    #[arg(
+        help = "NATS with JetStream, for more than one process: nats://host:4222 (of a cluster: several, with commas)"
+    )]
     #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
     /// Name of the stream that carries the log
     #[arg(long, env = "BAEUM_STREAM", value_name = "NAME", default_value = "events", global = true)]
     stream: String,
+    /// How many servers of a NATS cluster keep the stream: 1, 3 or 5; without it a stream stays as it is
+    #[arg(long, env = "BAEUM_STREAM_REPLICAS", value_name = "NUMBER", global = true)]
+    stream_replicas: Option<String>,
+    /// Address and port for /metrics and /health alone, for roles that serve no HTTP, or away from the public port
+    #[arg(long, env = "BAEUM_METRICS_LISTEN", value_name = "ADDRESS:PORT", global = true)]
+    metrics_listen: Option<String>,
+    /// File of the shards and their tenants, for more than one database
+    #[arg(long, env = "BAEUM_SHARDS", value_name = "FILE", global = true)]
+    shards: Option<String>,
+    /// Only this shard of the file
+    #[arg(long, env = "BAEUM_SHARD", value_name = "NUMBER", global = true)]
+    shard: Option<String>,
     /// Form of the log lines: text or json
     #[arg(long, env = "BAEUM_LOG", value_name = "FORM", default_value = "text", global = true)]
     log: String,
@@ -82,6 +102,10 @@ struct Words {
     /// The administrator's password (better given by the variable: flags can be seen by other users)
     #[arg(long, env = "BAEUM_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true, global = true)]
     admin_password: Option<String>,
+    /// Seconds that the clock of this process is to be wrong by, for instance -3600: for tests and drills
+    #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
+    #[arg(allow_hyphen_values = true)]
+    clock_offset_seconds: String,
 }
 
 /// Form of the log lines.
@@ -112,12 +136,14 @@ pub(crate) struct Config {
     /// Folder of the embedded database.
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database has one"))]
     pub(crate) data: PathBuf,
-    /// The real Postgres, where there is one.
-    pub(crate) database: Option<PgConnectOptions>,
+    /// The shards that this process works for, at least one.
+    pub(crate) shards: Vec<ShardConfig>,
     /// The broker, where there is one.
     pub(crate) nats_url: Option<String>,
-    /// Name of its stream.
-    pub(crate) stream: String,
+    /// How many servers are to keep its streams.
+    pub(crate) stream_replicas: Option<usize>,
+    /// Where to serve metrics and health alone.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Form of the log lines.
     pub(crate) log: LogForm,
     /// What to log.
@@ -126,6 +152,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
+    /// By how much the clock of this process is wrong.
+    pub(crate) clock_offset: TimeDelta,
 }
 
 /// A value that cannot be used.
@@ -152,12 +180,9 @@ impl Config {
                 errors.push(ConfigError { name: name.to_owned(), problem });
             }
         };
-        let listen = words.listen.parse::<SocketAddr>().map_err(|_| {
-            format!(
-                "is '{}': give an address and a port, for instance 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080",
-                words.listen
-            )
-        });
+        let listen = address(&words.listen);
+        let metrics_listen = words.metrics_listen.as_deref().map(address).transpose();
+        let stream_replicas = words.stream_replicas.as_deref().map(replicas).transpose();
         let database = words.database_url.as_deref().map(database).transpose();
         let log = match words.log.as_str() {
             "text" => Ok(LogForm::Text),
@@ -170,38 +195,79 @@ impl Config {
             (Some(_), None) => Err("is given without BAEUM_ADMIN_PASSWORD (--admin-password): give both or none"),
             (None, Some(_)) => Err("is missing beside BAEUM_ADMIN_PASSWORD: give both or none"),
         };
+        let clock_offset = clock_offset(&words.clock_offset_seconds);
         check("BAEUM_LISTEN (--listen)", listen.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_DATA (--data)", not_empty(&words.data, "a folder, for instance .baeum"));
         check("DATABASE_URL (--database-url)", database.as_ref().map(drop).map_err(Clone::clone));
         check("NATS_URL (--nats-url)", words.nats_url.as_deref().map_or(Ok(()), nats));
         check("BAEUM_STREAM (--stream)", stream(&words.stream));
+        let many = stream_replicas.as_ref().map(drop).map_err(Clone::clone);
+        check("BAEUM_STREAM_REPLICAS (--stream-replicas)", many);
+        let metrics = metrics_listen.as_ref().map(drop).map_err(Clone::clone);
+        check("BAEUM_METRICS_LISTEN (--metrics-listen)", metrics);
+        let has_database = words.database_url.is_some() || words.shards.is_some();
+        let shards = match (&words.shards, &database) {
+            (Some(file), _) => shards::load(file.as_ref()),
+            (None, Ok(database)) => Ok(vec![ShardConfig::only(database.clone(), words.stream.clone())]),
+            (None, Err(_)) => Ok(vec![]),
+        };
+        let shards = shards.unwrap_or_else(|mistakes| {
+            for mistake in mistakes {
+                check("BAEUM_SHARDS (--shards)", Err(mistake));
+            }
+            vec![]
+        });
+        let shards = match &words.shard {
+            Some(number) if !shards.is_empty() => chosen(shards, number).unwrap_or_else(|problem| {
+                check("BAEUM_SHARD (--shard)", Err(problem));
+                vec![]
+            }),
+            _ => shards,
+        };
         check("BAEUM_LOG (--log)", log.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_LOG_LEVEL (--log-level)", log_level(&words.log_level));
         let catalog = words.catalog.as_deref().map_or(Ok(()), |it| not_empty(it, "a folder with *.toml files"));
         check("BAEUM_CATALOG (--catalog)", catalog);
+        let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
+        check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
-        check(
-            &format!("the role '{}'", command.name()),
-            servers(&command, words.database_url.is_some(), words.nats_url.is_some()),
-        );
-        if let (Ok(listen), Ok(database), Ok(log), Ok(admin), true) = (listen, database, log, admin, errors.is_empty())
+        check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
+        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
+        if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
+            (values, errors.is_empty())
         {
             Ok(Self {
                 command,
                 listen,
                 data: words.data.into(),
-                database,
+                shards,
                 nats_url: words.nats_url,
-                stream: words.stream,
+                stream_replicas,
+                metrics_listen,
                 log,
                 log_level: words.log_level,
                 catalog: words.catalog.map(Into::into),
                 admin,
+                clock_offset,
             })
         } else {
             Err(errors)
         }
     }
+}
+
+impl Config {
+    /// Whether the database lives in this process.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.shards.iter().all(|shard| shard.database.is_none())
+    }
+}
+
+/// The one of these shards that has this number.
+fn chosen(shards: Vec<ShardConfig>, number: &str) -> Result<Vec<ShardConfig>, String> {
+    let known = shards.iter().map(|it| it.number.to_string()).collect::<Vec<_>>().join(", ");
+    let found: Vec<_> = shards.into_iter().filter(|it| it.number.to_string() == number).collect();
+    if found.is_empty() { Err(format!("is '{number}': choose one of {known}")) } else { Ok(found) }
 }
 
 impl Command {
@@ -213,7 +279,8 @@ impl Command {
             Self::Project => "project",
             Self::Process => "process",
             Self::Migrate => "migrate",
-            Self::Replay { .. } => "replay",
+            Self::Replay(_) => "replay",
+            Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
         }
@@ -233,12 +300,36 @@ fn servers(command: &Command, database: bool, nats: bool) -> Result<(), String> 
     Err(format!("shares a database and a broker with other processes and needs {missing}; 'baeum serve' needs neither"))
 }
 
+/// A century at most, so that no moment leaves the range of the clock.
+fn clock_offset(seconds: &str) -> Result<TimeDelta, String> {
+    let number = seconds.parse::<i64>().ok().filter(|it| it.abs() <= 100 * 366 * 86_400);
+    number.map(TimeDelta::seconds).ok_or_else(|| {
+        format!("is '{seconds}': give seconds, for instance -3600, for a drill with a wrong clock; else leave it out")
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("is '{text}': give an address and a port, for instance 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080")
+    })
+}
+
+/// An even number of replicas bears the loss of no more servers than one less does.
+fn replicas(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        "5" => Ok(5),
+        _ => Err(format!("is '{text}': give 1, 3 or 5, no more than the cluster has servers")),
+    }
+}
+
 fn not_empty(text: &str, right: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err(format!("is empty: give {right}, or leave it out")) } else { Ok(()) }
 }
 
 /// The URL is not repeated: it may hold a password.
-fn database(url: &str) -> Result<PgConnectOptions, String> {
+pub(crate) fn database(url: &str) -> Result<PgConnectOptions, String> {
     const RIGHT: &str = "give postgres://user:password@host:5432/database, or leave it out for the embedded database";
     if url.is_empty() {
         return Err(format!("is empty: {RIGHT}"));
@@ -254,13 +345,13 @@ fn nats(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Err(format!("is empty: {RIGHT}"));
     }
-    if !url.starts_with("nats://") && !url.starts_with("tls://") {
+    if !url.split(',').all(|it| it.trim().starts_with("nats://") || it.trim().starts_with("tls://")) {
         return Err(format!("does not start with nats:// or tls://: {RIGHT}"));
     }
     baeum_eventlog::nats::check_url(url).map_err(|error| format!("cannot be read ({error}): {RIGHT}"))
 }
 
-fn stream(name: &str) -> Result<(), String> {
+pub(crate) fn stream(name: &str) -> Result<(), String> {
     let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if fits { Ok(()) } else { Err(format!("is '{name}': use letters, digits, '-' and '_', for instance events")) }
 }
@@ -303,6 +394,24 @@ mod tests {
     }
 
     #[test]
+    fn several_servers_of_a_cluster_may_be_named() {
+        assert_eq!(nats("nats://one:4222,nats://two:4222, tls://three"), Ok(()));
+        for wrong in ["nats://one:4222,two:4222", "nats://one:4222,", "nats://one:port,nats://two"] {
+            assert!(nats(wrong).is_err(), "{wrong} must be refused");
+        }
+    }
+
+    #[test]
+    fn a_stream_has_an_odd_number_of_replicas() {
+        assert_eq!(config(&["--stream-replicas", "3"]).expect("right").stream_replicas, Some(3));
+        assert_eq!(config(&[]).expect("right").stream_replicas, None);
+        for wrong in ["0", "2", "7", "many", ""] {
+            let told = mistakes(&["--stream-replicas", wrong]).join("\n");
+            assert!(told.starts_with("BAEUM_STREAM_REPLICAS (--stream-replicas) is '"), "{told}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_told_at_once() {
         let told = mistakes(&["--log", "xml", "--stream", "a.b", "--listen", "here"]);
         assert_eq!(told.len(), 3, "{told:?}");
@@ -312,7 +421,7 @@ mod tests {
     fn flags_are_accepted_on_both_sides_of_the_subcommand() {
         for line in [["--stream", "other", "migrate"], ["migrate", "--stream", "other"]] {
             let config = config(&line).expect("right");
-            assert_eq!((config.stream.as_str(), config.command), ("other", Command::Migrate));
+            assert_eq!((config.shards[0].stream.as_str(), config.command), ("other", Command::Migrate));
         }
     }
 

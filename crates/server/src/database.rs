@@ -1,19 +1,21 @@
 //! The database of this process: the embedded one, or the one of `DATABASE_URL`; reachable and migrated.
 
-use std::time::{Duration, Instant};
-
-use baeum_eventlog::lease;
-use sqlx::{
-    Connection as _, PgConnection, PgPool,
-    migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    path::Path,
+    time::{Duration, Instant},
 };
+
+use baeum_eventlog::{
+    connections, lease,
+    shard::{self, AssignError},
+};
+use sqlx::{Connection as _, PgConnection, PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
 #[cfg(feature = "embedded")]
 use crate::embedded::{Embedded, EmbeddedError};
+use crate::shards::ShardConfig;
 
 /// There is none of it in this build.
 #[cfg(not(feature = "embedded"))]
@@ -52,20 +54,24 @@ pub(crate) enum DatabaseError {
     )]
     NotBuiltIn,
     /// Nobody answered.
-    #[error("the database at {at} did not answer for {} s ({error}): start it, or correct DATABASE_URL", PATIENCE.as_secs())]
+    #[error("the database at {at} did not answer for {} s ({error}): start it, or correct {variable}", PATIENCE.as_secs())]
     Unreachable {
         /// Host and port.
         at: String,
         /// The last answer.
         error: String,
+        /// Where its URL was given.
+        variable: String,
     },
     /// The server refused.
-    #[error("the database at {at} refused the connection ({error}): correct DATABASE_URL")]
+    #[error("the database at {at} refused the connection ({error}): correct {variable}")]
     Refused {
         /// Host and port.
         at: String,
         /// Its answer.
         error: sqlx::Error,
+        /// Where its URL was given.
+        variable: String,
     },
     /// The schema is of a build that is newer than this one.
     #[error(
@@ -75,6 +81,9 @@ pub(crate) enum DatabaseError {
     /// The schema was made by another build.
     #[error("the database was made with another migration {0} than this build has: run the build that made it")]
     Other(i64),
+    /// It keeps another shard.
+    #[error(transparent)]
+    Shard(#[from] AssignError),
     /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(MigrateError),
@@ -93,16 +102,20 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Starts or reaches the database and brings it to the schema of this build.
+    /// Starts (in the folder `data`) or reaches the database of a shard and brings it to the schema of this build.
     ///
     /// # Errors
-    /// When it does not start, cannot be reached within [`PATIENCE`], refuses, or cannot be migrated.
-    pub(crate) async fn open(config: &Config, stop: &CancellationToken) -> Result<Self, DatabaseError> {
+    /// When it does not start, cannot be reached within [`PATIENCE`], refuses, cannot be migrated, or keeps another shard.
+    pub(crate) async fn open(
+        config: &ShardConfig,
+        data: &Path,
+        stop: &CancellationToken,
+    ) -> Result<Self, DatabaseError> {
         let database = match &config.database {
-            Some(options) => Self::reach(options.clone().application_name(APPLICATION), stop).await?,
-            None => Self::embedded(config).await?,
+            Some(options) => Self::reach(options.clone().application_name(APPLICATION), &config.variable, stop).await?,
+            None => Self::embedded(data).await?,
         };
-        match database.prepare().await {
+        match database.prepare(config).await {
             Ok(()) => Ok(database),
             Err(error) => {
                 database.close().await;
@@ -112,39 +125,37 @@ impl Database {
     }
 
     #[cfg(feature = "embedded")]
-    async fn embedded(config: &Config) -> Result<Self, DatabaseError> {
-        let embedded = Embedded::start(&config.data).await?;
+    async fn embedded(data: &Path) -> Result<Self, DatabaseError> {
+        let embedded = Embedded::start(data).await?;
         Ok(Self { pool: embedded.pool().clone(), embedded: Some(embedded) })
     }
 
     #[cfg(not(feature = "embedded"))]
     #[allow(clippy::unused_async, reason = "the other build of it waits")]
-    async fn embedded(_: &Config) -> Result<Self, DatabaseError> {
+    async fn embedded(_: &Path) -> Result<Self, DatabaseError> {
         Err(DatabaseError::NotBuiltIn)
     }
 
-    async fn reach(options: PgConnectOptions, stop: &CancellationToken) -> Result<Self, DatabaseError> {
+    async fn reach(options: PgConnectOptions, variable: &str, stop: &CancellationToken) -> Result<Self, DatabaseError> {
         tokio::select! {
-            answered = wait_for(&options) => answered?,
+            answered = wait_for(&options, variable) => answered?,
             () = stop.cancelled() => return Err(DatabaseError::Stopped),
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
+        let pool = connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
         Ok(Self { pool, embedded: None })
     }
 
-    async fn prepare(&self) -> Result<(), DatabaseError> {
+    async fn prepare(&self, config: &ShardConfig) -> Result<(), DatabaseError> {
         baeum_eventlog::migrate(&self.pool).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => DatabaseError::Newer(version),
             MigrateError::VersionMismatch(version) => DatabaseError::Other(version),
             other => DatabaseError::Migration(other),
         })?;
+        shard::assign(&self.pool, config.number).await?;
         if self.is_embedded() {
-            // Nobody else can hold a lease here: what is left is of a process that was killed.
+            // Nobody else can hold a lease or share in work here: what is left is of a process that was killed.
             lease::release_all(&self.pool).await?;
+            baeum_projections::forget_members(&self.pool).await?;
         }
         Ok(())
     }
@@ -171,9 +182,9 @@ impl Database {
 }
 
 /// Tries until the server answers, as long as it is not there or is still starting.
-async fn wait_for(options: &PgConnectOptions) -> Result<(), DatabaseError> {
+async fn wait_for(options: &PgConnectOptions, variable: &str) -> Result<(), DatabaseError> {
     let began = Instant::now();
-    let at = place(options);
+    let (at, variable) = (place(options), variable.to_owned());
     loop {
         let error = match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
             Ok(Ok(connection)) => {
@@ -181,11 +192,11 @@ async fn wait_for(options: &PgConnectOptions) -> Result<(), DatabaseError> {
                 return Ok(());
             }
             Ok(Err(error)) if may_pass(&error) => error.to_string(),
-            Ok(Err(error)) => return Err(DatabaseError::Refused { at, error }),
+            Ok(Err(error)) => return Err(DatabaseError::Refused { at, error, variable }),
             Err(_) => format!("no answer within {} s", ACQUIRE_TIMEOUT.as_secs()),
         };
         if began.elapsed() + PAUSE > PATIENCE {
-            return Err(DatabaseError::Unreachable { at, error });
+            return Err(DatabaseError::Unreachable { at, error, variable });
         }
         tracing::warn!(at, error, "the database does not answer yet");
         sleep(PAUSE).await;

@@ -1,4 +1,4 @@
-//! Binding the address of the HTTP server.
+//! Binding the addresses of the HTTP server.
 
 use std::{
     io::{self, ErrorKind},
@@ -11,29 +11,29 @@ use tokio::net::TcpListener;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
     /// Another process listens there.
-    #[error("BAEUM_LISTEN {0} is taken by another process: choose another address")]
-    Taken(SocketAddr),
+    #[error("{0} {1} is taken by another process: choose another address")]
+    Taken(&'static str, SocketAddr),
     /// Ports below 1024 are kept for the system.
-    #[error("BAEUM_LISTEN {0} is not allowed to this user: choose a port from 1024 on")]
-    Forbidden(SocketAddr),
+    #[error("{0} {1} is not allowed to this user: choose a port from 1024 on")]
+    Forbidden(&'static str, SocketAddr),
     /// No interface has this address.
-    #[error("BAEUM_LISTEN {0} is no address of this machine: choose one of its own, 127.0.0.1 or 0.0.0.0")]
-    Foreign(SocketAddr),
+    #[error("{0} {1} is no address of this machine: choose one of its own, 127.0.0.1 or 0.0.0.0")]
+    Foreign(&'static str, SocketAddr),
     /// Anything else.
-    #[error("BAEUM_LISTEN {0} cannot be listened on: {1}")]
-    Other(SocketAddr, io::Error),
+    #[error("{0} {1} cannot be listened on: {2}")]
+    Other(&'static str, SocketAddr, io::Error),
 }
 
-/// Takes the address.
+/// Takes the address that the variable `name` gives.
 ///
 /// # Errors
 /// When it is taken, not allowed, or not of this machine.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+pub(crate) async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => ListenError::Taken(address),
-        ErrorKind::PermissionDenied => ListenError::Forbidden(address),
-        ErrorKind::AddrNotAvailable => ListenError::Foreign(address),
-        _ => ListenError::Other(address, error),
+        ErrorKind::AddrInUse => ListenError::Taken(name, address),
+        ErrorKind::PermissionDenied => ListenError::Forbidden(name, address),
+        ErrorKind::AddrNotAvailable => ListenError::Foreign(name, address),
+        _ => ListenError::Other(name, address, error),
     })
 }
 
@@ -43,11 +43,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_taken_or_foreign_is_told_so() {
-        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let first = bind("BAEUM_LISTEN", SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
         let address = first.local_addr().expect("an address");
-        let error = bind(address).await.expect_err("taken").to_string();
+        let error = bind("BAEUM_LISTEN", address).await.expect_err("taken").to_string();
         assert_eq!(error, format!("BAEUM_LISTEN {address} is taken by another process: choose another address"));
-        let error = bind(SocketAddr::from(([192, 0, 2, 1], 8080))).await.expect_err("foreign");
-        assert!(matches!(error, ListenError::Foreign(_)), "{error}");
+        let error = bind("BAEUM_LISTEN", SocketAddr::from(([192, 0, 2, 1], 8080))).await.expect_err("foreign");
+        assert!(matches!(error, ListenError::Foreign(..)), "{error}");
     }
 }

@@ -5,11 +5,29 @@ use std::sync::Arc;
 use baeum_eventlog::EventLog;
 use baeum_projections::{
     Projection,
-    rebuild::{Comparison, RebuildError, compare, rebuild},
+    rebuild::{self, Comparison, Outcome, RebuildError, compare, rebuild_with},
 };
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 use crate::output::tell;
+
+/// What to replay, and how.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReplayOptions {
+    /// The read model, or `all`
+    projection: String,
+    /// Compare with the present read model, row by row, and change nothing
+    #[arg(long, conflicts_with_all = ["from_scratch", "workers"])]
+    verify: bool,
+    /// Begin anew, even where a rebuild that was stopped could be gone on with
+    #[arg(long)]
+    from_scratch: bool,
+    /// How many workers write beside each other; as many as there are cores where it is not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
+}
 
 /// Why a read model was not replayed.
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +48,17 @@ pub(crate) enum ReplayError {
     Different(&'static str),
 }
 
-/// Rebuilds (or, with `verify`, compares) the read model of this name, or `all`.
+/// Rebuilds (or compares) the read model of this name, or `all`. A rebuild that is stopped is gone on with the next time.
 ///
 /// # Errors
 /// An unknown name, a failing rebuild, or a difference.
 pub(crate) async fn run(
     log: &EventLog,
     registry: Vec<Arc<dyn Projection>>,
-    name: &str,
-    verify: bool,
+    options: &ReplayOptions,
+    stop: &CancellationToken,
 ) -> Result<(), ReplayError> {
+    let name = options.projection.as_str();
     let known = registry.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");
     let chosen: Vec<_> = registry.into_iter().filter(|it| name == "all" || it.name() == name).collect();
     if chosen.is_empty() {
@@ -51,19 +70,40 @@ pub(crate) async fn run(
         let bar = ProgressBar::new(0);
         bar.set_style(style());
         bar.set_message(name);
+        let mut began = false;
         let progress = |done: i64, head: i64| {
-            bar.set_length(head.unsigned_abs());
-            bar.set_position(done.unsigned_abs());
+            let (done, head) = ((done - log.floor()).unsigned_abs(), (head - log.floor()).unsigned_abs());
+            bar.set_length(head);
+            if !began {
+                // What an earlier run has done does not count for the rate.
+                bar.reset();
+                bar.set_position(done);
+                bar.reset_eta();
+                began = true;
+            }
+            bar.set_position(done);
         };
-        if verify {
-            let comparison = compare(log, projection, progress).await?;
+        if options.verify {
+            let Some(comparison) = stop.run_until_cancelled(compare(log, projection, progress)).await else { break };
+            let comparison = comparison?;
             bar.finish_and_clear();
             tell(describe(&comparison));
             different = different.or((!comparison.is_equal()).then_some(name));
-        } else {
-            let position = rebuild(log, projection, progress).await?;
-            bar.finish_and_clear();
-            tell(format_args!("{name}: rebuilt up to position {position}"));
+            continue;
+        }
+        let mut how = rebuild::Options { from_scratch: options.from_scratch, stop: stop.clone(), ..Default::default() };
+        how.workers = options.workers.map_or(how.workers, usize::from);
+        let outcome = rebuild_with(log, projection, &how, progress).await?;
+        bar.finish_and_clear();
+        match outcome {
+            Outcome::Rebuilt(position) => tell(format_args!("{name}: rebuilt up to position {position}")),
+            Outcome::Paused(position) => {
+                tell(format_args!(
+                    "{name}: paused at position {position}; the live tables are as they were. `baeum replay {name}` \
+                     goes on from there, `baeum replay {name} --from-scratch` begins anew"
+                ));
+                break;
+            }
         }
     }
     different.map_or(Ok(()), |name| Err(ReplayError::Different(name)))

@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use baeum_api::{ApiConfig, ApiState, KeyError};
+use axum::Router;
+use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
 use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay};
+use futures::future::join_all;
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use tokio::{
     net::TcpListener,
@@ -25,13 +27,12 @@ use crate::{
     database::{Database, DatabaseError, PATIENCE, PAUSE},
     demo::{self, ClientError},
     listen::{self, ListenError},
-    models,
+    models, output,
+    projections::{self, ProjectionsError},
     replay::{self, ReplayError},
+    shards::ShardConfig,
     telemetry, welcome,
 };
-
-/// Whose log this server keeps: one tenant for now, named in every event.
-pub(crate) const TENANT: &str = "main";
 
 /// How long the roles may take to end after a signal.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -58,31 +59,36 @@ pub(crate) enum RunError {
     #[error("the evaluator cannot be loaded: {0}")]
     Evaluator(#[from] baeum_ml::learning::error_detector::LoadError),
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    Serve(#[from] ServeError),
     #[error(transparent)]
     Admin(#[from] AdminError),
     #[error(transparent)]
     Replay(#[from] ReplayError),
     #[error(transparent)]
+    Projections(#[from] ProjectionsError),
+    #[error(transparent)]
     Demo(#[from] ClientError),
 }
 
 /// What every role may use.
-pub(crate) struct Platform {
-    /// The configuration.
-    pub(crate) config: Config,
-    /// The content.
-    pub(crate) catalog: Arc<Catalog>,
-    /// The log, with its pool and clock.
-    pub(crate) log: EventLog,
-    /// Everything that can be done.
-    pub(crate) commands: Commands,
-    /// The broker, where there is one.
-    pub(crate) broker: Option<Broker>,
-    /// Renders the metrics.
-    pub(crate) metrics: PrometheusHandle,
+struct Platform {
+    config: Config,
+    catalog: Arc<Catalog>,
+    shards: Vec<OpenShard>,
+    metrics: PrometheusHandle,
     /// Cancelled when the process is to end.
-    pub(crate) stop: CancellationToken,
+    stop: CancellationToken,
+}
+
+/// A shard that this process works for.
+struct OpenShard {
+    tenants: Vec<String>,
+    /// The log, with its pool and clock.
+    log: EventLog,
+    /// Everything that can be done.
+    commands: Commands,
+    /// The broker, where there is one.
+    broker: Option<Broker>,
 }
 
 /// Does what the configuration asks for, until it is done or `stop` is cancelled.
@@ -92,31 +98,53 @@ pub(crate) struct Platform {
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
     match &config.command {
         Command::Migrate => {
-            let database = Database::open(&config, &stop).await?;
-            database.close().await;
+            let databases = open_databases(&config, &stop).await?;
+            close_databases(databases).await;
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
-        Command::Replay { projection, verify } => {
+        Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let database = Database::open(&config, &stop).await?;
+            let databases = open_databases(&config, &stop).await?;
             let replayed = async {
-                let log = open_log(&database, None).await?;
-                let registry = baeum_projections::registry(&models::models(&catalog));
-                tokio::select! {
-                    replayed = replay::run(&log, registry, projection, *verify) => replayed?,
-                    () = stop.cancelled() => tracing::info!("stopped by a signal; the live tables are as they were"),
+                for database in &databases {
+                    let log = open_log(&config, database, None).await?;
+                    if databases.len() > 1 {
+                        output::tell(format_args!("shard {}:", log.shard()));
+                    }
+                    let registry = baeum_projections::registry(&models::models(&catalog));
+                    replay::run(&log, registry, options, &stop).await?;
+                    if stop.is_cancelled() {
+                        break;
+                    }
                 }
                 Ok(())
             };
             let replayed = replayed.await;
-            database.close().await;
+            close_databases(databases).await;
             replayed
+        }
+        Command::Projections { command } => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let mut shards = vec![];
+                for (shard, database) in config.shards.iter().zip(&databases) {
+                    let log = open_log(&config, database, None).await?;
+                    shards.push(projections::OperatedShard { log, tenants: shard.tenants.clone() });
+                }
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                projections::run(&shards, &registry, &command.clone().unwrap_or_default()).await?;
+                Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
         }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
-                played = demo::run(options, catalog, SystemClock.new_id()) => Ok(played?),
+                played = demo::run(options, catalog, clock(&config).new_id()) => Ok(played?),
                 () = stop.cancelled() => Ok(()),
             }
         }
@@ -128,92 +156,157 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     // What can be wrong without a server is found before one is waited for.
     let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
     let listener = match config.command {
-        Command::Serve | Command::Api => Some(listen::bind(config.listen).await?),
+        Command::Serve | Command::Api => Some(listen::bind("BAEUM_LISTEN", config.listen).await?),
         _ => None,
     };
+    let operators = match config.metrics_listen {
+        Some(address) => Some(listen::bind("BAEUM_METRICS_LISTEN", address).await?),
+        None => None,
+    };
     let metrics = telemetry::start_metrics()?;
-    let database = Database::open(&config, &stop).await?;
+    let databases = open_databases(&config, &stop).await?;
     let ended = async {
-        let broker = connect_broker(&config, &stop).await?;
-        let log = open_log(&database, broker.clone()).await?;
-        let commands = Commands::new(log.clone(), models::ports(&catalog)?);
-        let platform = Platform { config, catalog, log, commands, broker, metrics, stop: stop.clone() };
-        let mut roles = start(&platform, listener).await?;
+        let ports = models::ports(&catalog)?;
+        let mut shards = vec![];
+        for (shard, database) in config.shards.iter().zip(&databases) {
+            let broker = connect_broker(&config, shard, &stop).await?;
+            let log = open_log(&config, database, broker.clone()).await?;
+            let commands = Commands::new(log.clone(), ports.clone());
+            shards.push(OpenShard { tenants: shard.tenants.clone(), log, commands, broker });
+        }
+        let platform = Platform { config, catalog, shards, metrics, stop: stop.clone() };
+        let mut roles = start(&platform, listener, operators).await?;
         wait(&mut roles, &stop).await
     }
     .await;
     stop.cancel();
-    database.close().await;
+    close_databases(databases).await;
     tracing::info!("stopped");
     ended
 }
 
-async fn open_log(database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+/// The clock of this process, which tells when a drill has set it wrong.
+fn clock(config: &Config) -> SystemClock {
+    let offset = config.clock_offset;
+    if !offset.is_zero() {
+        tracing::warn!(seconds = offset.num_seconds(), "BAEUM_CLOCK_OFFSET_SECONDS: the clock is set wrong");
+    }
+    SystemClock { offset }
+}
+
+/// Opens the database of each shard, in the order of the configuration.
+async fn open_databases(config: &Config, stop: &CancellationToken) -> Result<Vec<Database>, DatabaseError> {
+    let mut databases = vec![];
+    for shard in &config.shards {
+        match Database::open(shard, &config.data, stop).await {
+            Ok(database) => databases.push(database),
+            Err(error) => {
+                close_databases(databases).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(databases)
+}
+
+async fn close_databases(databases: Vec<Database>) {
+    join_all(databases.into_iter().map(Database::close)).await;
+}
+
+async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
+    let clock: Arc<dyn Clock> = Arc::new(clock(config));
     EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
-async fn start(platform: &Platform, listener: Option<TcpListener>) -> Result<JoinSet<&'static str>, RunError> {
+async fn start(
+    platform: &Platform,
+    listener: Option<TcpListener>,
+    operators: Option<TcpListener>,
+) -> Result<JoinSet<&'static str>, RunError> {
     let mut roles = JoinSet::new();
-    let Platform { config, catalog, log, commands, broker, stop, .. } = platform;
+    let Platform { config, catalog, shards, stop, .. } = platform;
     let role = &config.command;
     let serves = |one: &Command| role == one || *role == Command::Serve;
     let models = models::models(catalog);
     let registry = baeum_projections::registry(&models);
-    if let Some(broker) = broker.clone().filter(|_| serves(&Command::Relay)) {
-        let (log, stop) = (log.clone(), stop.clone());
-        roles.spawn(async move {
-            relay::run(log, broker, stop).await;
-            "relay"
-        });
+    for OpenShard { log, commands, broker, .. } in shards {
+        if let Some(broker) = broker.clone().filter(|_| serves(&Command::Relay)) {
+            let (log, stop) = (log.clone(), stop.clone());
+            roles.spawn(async move {
+                relay::run(log, broker, stop).await;
+                "relay"
+            });
+        }
+        if serves(&Command::Project) {
+            let (log, registry, stop) = (log.clone(), registry.clone(), stop.clone());
+            roles.spawn(async move {
+                baeum_projections::run(log, registry, stop).await;
+                "project"
+            });
+        }
+        if serves(&Command::Process) {
+            let (commands, stop) = (commands.clone(), stop.clone());
+            roles.spawn(async move {
+                baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
+                "process"
+            });
+        }
     }
-    if serves(&Command::Project) {
-        let (log, registry, stop) = (log.clone(), registry.clone(), stop.clone());
-        roles.spawn(async move {
-            baeum_projections::run(log, registry, stop).await;
-            "project"
-        });
+    if listener.is_none() && operators.is_none() {
+        return Ok(roles);
     }
-    if serves(&Command::Process) {
-        let (commands, stop) = (commands.clone(), stop.clone());
-        roles.spawn(async move {
-            baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
-            "process"
-        });
+    let embedded = config.is_embedded();
+    let mut served = vec![];
+    for OpenShard { tenants, log, commands, broker } in shards {
+        if let Some(broker) = broker {
+            let (log, stream, stop) = (log.clone(), broker.stream().to_owned(), stop.clone());
+            roles.spawn(async move {
+                relay::watch_lag(log, stream, stop).await;
+                "lag of the relay"
+            });
+        }
+        let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
+        let (tenants, commands) = (tenants.clone(), commands.clone());
+        served.push(ServedShard { tenants, commands, broker_connected: connected });
+    }
+    let state = ApiState::new(ApiConfig {
+        shards: served,
+        models,
+        registry,
+        metrics: platform.metrics.clone(),
+        stop: stop.clone(),
+        mode: if embedded { "embedded" } else { "production" },
+    });
+    let state = state.await?;
+    if let Some(listener) = operators {
+        roles.spawn(serve(listener, baeum_api::router_for_operators(state.clone()), stop.clone(), "metrics"));
     }
     if let Some(listener) = listener {
-        let embedded = config.database.is_none();
         let admin = match &config.admin {
             None if embedded => Some(admin::of_data_folder(&config.data)?),
             given => given.clone(),
         };
         if let Some(admin) = admin {
-            admin::ensure(commands, admin).await?;
-        }
-        let connected = broker.clone().map(|it| -> baeum_api::Connected { Arc::new(move || it.is_connected()) });
-        let state = ApiState::new(ApiConfig {
-            tenant: TENANT.to_owned(),
-            commands: commands.clone(),
-            models,
-            registry,
-            metrics: platform.metrics.clone(),
-            broker_connected: connected,
-            stop: stop.clone(),
-            mode: if embedded { "embedded" } else { "production" },
-        });
-        let router = baeum_api::router(state.await?);
-        welcome::print(config, listener.local_addr().unwrap_or(config.listen));
-        let stop = stop.clone();
-        roles.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP server ended");
+            // Roles reach as far as a tenant, so each needs somebody who can grant them.
+            for OpenShard { tenants, commands, .. } in shards {
+                for tenant in tenants {
+                    admin::ensure(commands, tenant, admin.clone()).await?;
+                }
             }
-            "api"
-        });
+        }
+        welcome::print(config, listener.local_addr().unwrap_or(config.listen));
+        roles.spawn(serve(listener, baeum_api::router(state), stop.clone(), "api"));
     }
     Ok(roles)
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, name: &'static str) -> &'static str {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+    name
 }
 
 /// Waits for the signal, then for the roles to end.
@@ -235,12 +328,16 @@ async fn wait(roles: &mut JoinSet<&'static str>, stop: &CancellationToken) -> Re
 }
 
 /// Connects to the broker, where one is configured; waits as long for it as for the database.
-async fn connect_broker(config: &Config, stop: &CancellationToken) -> Result<Option<Broker>, RunError> {
+async fn connect_broker(
+    config: &Config,
+    shard: &ShardConfig,
+    stop: &CancellationToken,
+) -> Result<Option<Broker>, RunError> {
     let Some(url) = &config.nats_url else { return Ok(None) };
     let began = Instant::now();
     loop {
         let tried = tokio::select! {
-            tried = Broker::connect(url, &config.stream) => tried,
+            tried = Broker::connect_replicated(url, &shard.stream, config.stream_replicas) => tried,
             () = stop.cancelled() => return Ok(None),
         };
         match tried {

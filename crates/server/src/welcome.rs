@@ -14,7 +14,7 @@ pub(crate) fn print(config: &Config, at: SocketAddr) {
     tell(format_args!("Baeum is ready at {url}"));
     tell(format_args!("  API and its documentation   {url}/docs"));
     tell(format_args!("  health, metrics             {url}/health/ready  {url}/metrics"));
-    if config.command == Command::Serve && config.database.is_none() {
+    if config.command == Command::Serve && config.is_embedded() {
         let (address, file) = admin::hint(&config.data);
         tell(format_args!("  data                        {} (kept between runs)", config.data.display()));
         tell(format_args!("  administrator               {address}, password in {file}"));

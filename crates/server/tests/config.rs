@@ -108,6 +108,32 @@ fn a_port_that_is_taken_is_told_before_anything_is_started() {
 }
 
 #[test]
+fn every_mistake_of_a_file_of_shards_is_told_with_its_line_before_anything_is_started() {
+    let folder = folder();
+    let shard = |number: u8, tenant: &str| {
+        format!(
+            "[[shard]]\nnumber = {number}\ndatabase_url = \"${{SHARD{number}_URL}}\"\nstream = \"events-{number}\"\n\
+             tenants = [\"{tenant}\"]\n"
+        )
+    };
+    let run = |file: String, args: &[&str]| {
+        fs::write(folder.path().join("shards.toml"), file).expect("a file");
+        let mut command = baeum(&folder, args);
+        command.env("BAEUM_SHARDS", "shards.toml").env("SHARD0_URL", "postgres://u:hunter2@127.0.0.1:1/d");
+        told(&command.output().expect("the binary runs"))
+    };
+    let expected = "error: BAEUM_SHARDS (--shards) shards.toml:8: the variable SHARD1_URL is not set: give it the URL of \
+                    the shard's Postgres\n\
+                    error: BAEUM_SHARDS (--shards) shards.toml:10: tenant 'main' is named twice: its log lives in one shard";
+    assert_eq!(run(shard(0, "main") + &shard(1, "main"), &["serve"]), (Some(2), expected.to_owned()));
+    let expected = "error: BAEUM_SHARD (--shard) is '1': choose one of 0";
+    assert_eq!(run(shard(0, "main"), &["migrate", "--shard", "1"]), (Some(2), expected.to_owned()));
+    let (code, told) = run(shard(0, "main"), &["relay"]);
+    assert!(code == Some(2) && told.contains("needs NATS_URL, which is not set"), "{told}");
+    assert!(!folder.path().join(".baeum").exists(), "nothing was started");
+}
+
+#[test]
 fn every_mistake_of_a_catalogue_is_told_with_its_file_and_line() {
     let folder = folder();
     fs::create_dir(folder.path().join("mine")).expect("a folder");

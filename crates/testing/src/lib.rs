@@ -16,10 +16,7 @@ use std::{
 
 use baeum_domain::{Clock, Entropy};
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{
-    Connection, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 pub use nats_cluster::NatsCluster;
@@ -60,8 +57,7 @@ impl TestDatabase {
         let mut admin = admin(server).await.expect("Postgres answers: set DATABASE_URL, or run scripts/test");
         sqlx::query(&format!("CREATE DATABASE {name}")).execute(&mut admin).await.expect("a new database");
         let options = options(server).database(&name);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
+        let pool = baeum_eventlog::connections(connections)
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options)
             .await

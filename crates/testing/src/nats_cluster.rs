@@ -15,6 +15,8 @@ use crate::eventually;
 pub struct NatsCluster {
     folder: PathBuf,
     nodes: Vec<Node>,
+    /// How many bytes each store may have; none for no limit.
+    room: Option<u64>,
 }
 
 struct Node {
@@ -33,8 +35,8 @@ impl NatsCluster {
         let folder = std::env::temp_dir().join(format!("baeum-nats-{}", Uuid::now_v7().simple()));
         fs::create_dir_all(&folder).expect("a folder");
         let ports = free_ports(size * 2);
-        let nodes = ports.chunks(2).map(|it| Node { port: it[0], routes_port: it[1], process: None });
-        let mut cluster = Self { folder, nodes: nodes.collect() };
+        let nodes = ports.chunks(2).map(|it| Node { port: it[0], routes_port: it[1], process: None }).collect();
+        let mut cluster = Self { folder, nodes, room: None };
         for node in 0..size {
             cluster.launch(node);
         }
@@ -84,6 +86,32 @@ impl NatsCluster {
         }
     }
 
+    /// Ends one in order.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop(&mut self, node: usize) {
+        let Some(mut process) = self.nodes[node].process.take() else { return };
+        let asked = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+        assert!(asked.expect("kill runs").success(), "nats-server could not be asked to end");
+        process.wait().expect("gone");
+    }
+
+    /// Limits each store to so many bytes, from its next start on.
+    pub fn limit(&mut self, room: Option<u64>) {
+        self.room = room;
+    }
+
+    /// How many servers there are.
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// What one has told since its start.
+    pub fn log(&self, node: usize) -> String {
+        fs::read_to_string(self.folder.join(format!("{}.log", self.name(node)))).unwrap_or_default()
+    }
+
     /// Removes the store of one that was killed.
     ///
     /// # Panics
@@ -116,6 +144,12 @@ impl NatsCluster {
         let mut command = Command::new(program());
         command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-n", &name, "-js"]);
         command.arg("-sd").arg(self.store(node));
+        if let Some(bytes) = self.room {
+            // There is no flag for it.
+            let file = self.folder.join(format!("{name}.conf"));
+            fs::write(&file, format!("jetstream {{ max_file_store: {bytes} }}\n")).expect("a file");
+            command.arg("-c").arg(file);
+        }
         if self.nodes.len() > 1 {
             let routes: Vec<_> = self.nodes.iter().map(|it| format!("nats://127.0.0.1:{}", it.routes_port)).collect();
             command.args(["--cluster_name", "baeum", "--cluster", &format!("nats://127.0.0.1:{routes_port}")]);

@@ -184,8 +184,8 @@ impl PostgresServer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("postgres runs")
     }
 
-    /// A program of Postgres, in a folder and as a user that it accepts.
-    fn command(&self, program: &str) -> Command {
+    /// A program of this Postgres, such as `pg_dump`, in a folder and as a user that it accepts.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(&self.folder);
         if let Some((user, group)) = self.owner {

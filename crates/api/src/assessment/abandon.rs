@@ -1,6 +1,6 @@
 //! `POST /v1/assessments/{id}/abandon`: leaving a level test.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_domain::ids::AssessmentId;
 
 use super::wire::AssessmentAnswer;
@@ -10,7 +10,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// Leaves a level test before its end.
@@ -24,12 +24,12 @@ use crate::{
     )
 )]
 pub(crate) async fn abandon_assessment(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(assessment_id): Id<AssessmentId>,
     Bare(request): Bare,
 ) -> Result<Response, Problem> {
-    let outcome = state.commands.abandon_assessment(&request, assessment_id).await?;
+    let outcome = state.commands().abandon_assessment(&request, assessment_id).await?;
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, None, |it| AssessmentAnswer::of(catalog, it)))
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/assessments/{id}`: a level test with the item that waits.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_domain::ids::AssessmentId;
 use baeum_projections::assessment::assessments::{self, AssessmentState as Stored};
 
@@ -12,7 +12,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// A level test as it stands.
@@ -25,7 +25,7 @@ use crate::{
     )
 )]
 pub(crate) async fn get_assessment(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(assessment_id): Id<AssessmentId>,
     Params(min_position): Params<MinPosition>,
@@ -33,7 +33,7 @@ pub(crate) async fn get_assessment(
     min_position.wait(&state, &signed_in, "assessments").await?;
     let row = assessments::find(state.log().pool(), assessment_id).await?;
     let row = row.ok_or_else(|| Problem::plain("assessment-not-found"))?;
-    signed_in.may_read(row.learner_id)?;
+    signed_in.may_read(&state, row.learner_id, "assessment-not-found").await?;
     let answer = AssessmentAnswer {
         assessment_id: row.assessment_id.0,
         state: match row.state {

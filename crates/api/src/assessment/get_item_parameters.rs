@@ -1,6 +1,6 @@
 //! `GET /v1/items/{id}/parameters`: what an item turned out to be.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_domain::ids::ItemId;
 use baeum_projections::assessment::item_parameters;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// An item's parameters under the two-parameter logistic model, re-estimated from the answers to it.
@@ -49,7 +49,7 @@ pub(crate) struct Parameter {
     responses((status = 200, description = "The parameters", body = ItemParameters), QueryProblems)
 )]
 pub(crate) async fn get_item_parameters(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(item_id): Id<ItemId>,
     Params(min_position): Params<MinPosition>,

@@ -1,6 +1,6 @@
 //! `POST /v1/assessments/{id}/responses`: answering the item that is asked.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::assessment::respond::Answer;
 use baeum_domain::ids::{AssessmentId, ItemId};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// An answer to an item.
@@ -40,13 +40,13 @@ pub(crate) struct ItemResponse {
     )
 )]
 pub(crate) async fn respond(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(assessment_id): Id<AssessmentId>,
     Incoming { request, body }: Incoming<ItemResponse>,
 ) -> Result<Response, Problem> {
     let answer = Answer { item: body.item_id, choice: body.choice, response_ms: body.response_ms };
-    let outcome = state.commands.respond(&request, assessment_id, answer).await?;
+    let outcome = state.commands().respond(&request, assessment_id, answer).await?;
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, None, |it| AssessmentAnswer::of(catalog, it)))
 }

@@ -1,13 +1,13 @@
 //! `POST /v1/assessments`: starting a level test.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 
 use super::wire::AssessmentAnswer;
 use crate::{
     conditional::{Bare, Positioned, answered},
     docs::{CommandHeaders, CommandProblems},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// Starts a level test for the caller.
@@ -20,8 +20,8 @@ use crate::{
         CommandProblems,
     )
 )]
-pub(crate) async fn start_assessment(State(state): State<ApiState>, Bare(request): Bare) -> Result<Response, Problem> {
-    let outcome = state.commands.start_assessment(&request).await?;
+pub(crate) async fn start_assessment(state: TenantState, Bare(request): Bare) -> Result<Response, Problem> {
+    let outcome = state.commands().start_assessment(&request).await?;
     let location = format!("/v1/assessments/{}", outcome.answer.assessment_id);
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, Some(location), |it| AssessmentAnswer::of(catalog, it)))

@@ -1,6 +1,6 @@
 //! `GET /v1/learners/{id}/emotion`: how a learner seems to feel, while they consent.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_domain::{emotion::affect, ids::UserId};
 use baeum_projections::{
     emotion::emotion::{self, Evidence as StoredEvidence},
@@ -17,7 +17,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
     wire::mirror,
 };
 
@@ -144,12 +144,12 @@ impl From<emotion::Estimate> for Estimate {
     responses((status = 200, description = "The state, or that there is no consent", body = EmotionAnswer), QueryProblems)
 )]
 pub(crate) async fn get_emotion(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
     Params(min_position): Params<MinPosition>,
 ) -> Result<Json<EmotionAnswer>, Problem> {
-    signed_in.may_read(learner_id)?;
+    signed_in.may_read(&state, learner_id, "user-not-found").await?;
     min_position.wait(&state, &signed_in, "emotion").await?;
     let pool = state.log().pool();
     let Some(row) = emotion::find(pool, learner_id).await? else {

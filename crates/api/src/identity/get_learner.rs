@@ -1,6 +1,6 @@
 //! `GET /v1/learners/{id}`: a profile with the level.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::identity::credentials;
 use baeum_domain::{identity::user::Role, ids::UserId};
 use baeum_projections::identity::learners;
@@ -16,7 +16,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
     wire::{Level, texts},
 };
 
@@ -60,12 +60,12 @@ pub(crate) struct AssessedLevel {
     )
 )]
 pub(crate) async fn get_learner(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(user_id): Id<UserId>,
     Params(min_position): Params<MinPosition>,
 ) -> Result<Response, Problem> {
-    signed_in.may_read_progress(user_id)?;
+    signed_in.may_read_progress(&state, user_id).await?;
     min_position.wait(&state, &signed_in, "learners").await?;
     let pool = state.log().pool();
     let row = learners::find(pool, user_id).await?.ok_or_else(|| Problem::plain("user-not-found"))?;

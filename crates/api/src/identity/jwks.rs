@@ -1,10 +1,20 @@
 //! `GET /.well-known/jwks.json`: the public keys by which anyone can check a token.
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header},
+    response::IntoResponse,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{docs::PublicProblems, problem::Problem, state::ApiState};
+use crate::{
+    docs::{PublicProblems, TenantHeader},
+    problem::Problem,
+    state::ApiState,
+    tenants::TenantState,
+};
 
 /// A JSON Web Key Set (RFC 7517).
 #[derive(Serialize, ToSchema)]
@@ -30,15 +40,16 @@ pub(crate) struct Key {
     x: String,
 }
 
-/// The public keys of tokens, the newest first.
+/// The public keys of the tokens of a tenant, the newest first.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "identity",
+    get, path = "/.well-known/jwks.json", tag = "identity", params(TenantHeader),
     responses((status = 200, description = "The keys", body = KeySet), PublicProblems)
 )]
-pub(crate) async fn jwks(State(state): State<ApiState>) -> Result<impl IntoResponse, Problem> {
+pub(crate) async fn jwks(State(state): State<ApiState>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
+    let state = TenantState::of_header(&headers, &state)?;
     // Keys that cannot be read again are still good.
-    let _ = state.keys.refresh(&state.commands).await;
-    let keys = state.keys.public().into_iter().map(|(kid, x)| Key {
+    let _ = state.keys().refresh(state.commands()).await;
+    let keys = state.keys().public().into_iter().map(|(kid, x)| Key {
         kty: "OKP",
         crv: "Ed25519",
         alg: "EdDSA",

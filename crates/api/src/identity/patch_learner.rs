@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::identity::change_profile::ProfileChange;
 use baeum_domain::{
     identity::locale::{Country, Language, TimeZone},
@@ -18,7 +18,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// What is to change; what is left out stays as it is.
@@ -76,7 +76,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Opt
     )
 )]
 pub(crate) async fn patch_learner(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(user_id): Id<UserId>,
     Incoming { request, body }: Incoming<LearnerChange>,
@@ -91,7 +91,7 @@ pub(crate) async fn patch_learner(
         daily_minutes: body.daily_goal_minutes,
         emotion_care_policy: body.emotion_care_consent.map(|it| it.map(|consent| consent.policy_version)),
     };
-    let outcome = state.commands.change_profile(&request, user_id, change).await?;
+    let outcome = state.commands().change_profile(&request, user_id, change).await?;
     let caller = request.caller.user_id;
     Ok(answered(&state, caller, outcome, None, |it| it.profile.map(ProfileAnswer::from)))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
-    extract::{FromRequest, Request as HttpRequest, State},
+    extract::{FromRequest, Request as HttpRequest},
     http::Method,
     response::Response,
 };
@@ -22,11 +22,12 @@ use uuid::Uuid;
 
 use crate::{
     conditional::{Head, Positioned, answered, fingerprint},
-    docs::{CommandHeaders, RegisterProblems},
+    docs::{CommandHeaders, RegisterProblems, TenantHeader},
     json,
     layers::RequestId,
     problem::Problem,
     state::ApiState,
+    tenants::TenantState,
 };
 
 /// Who wants to learn, and how.
@@ -69,6 +70,7 @@ pub(crate) struct RegisterAnswer {
 
 /// Who registers is nobody yet, so this reads the request by itself.
 pub(crate) struct Newcomer {
+    state: TenantState,
     request: Request,
     body: RegisterRequest,
 }
@@ -78,13 +80,14 @@ impl FromRequest<ApiState> for Newcomer {
 
     async fn from_request(request: HttpRequest, state: &ApiState) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), state)?;
+        let state = TenantState::of_header(&parts.headers, state)?;
+        let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), &state)?;
         let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
         let body: RegisterRequest = json::parse(&parts.headers, &bytes)?;
         let idempotency = head.key.map(|key| IdempotencyKey { key, fingerprint: without_password(&bytes) });
         let caller = Caller { tenant: state.tenant.clone(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() };
         let (expected_sequence, correlation_id) = (head.expected_sequence, head.correlation_id);
-        Ok(Self { request: Request { caller, idempotency, expected_sequence, correlation_id }, body })
+        Ok(Self { state, request: Request { caller, idempotency, expected_sequence, correlation_id }, body })
     }
 }
 
@@ -98,7 +101,7 @@ fn without_password(bytes: &[u8]) -> String {
 
 /// Registers a learner.
 #[utoipa::path(
-    post, path = "/v1/users", tag = "identity", params(CommandHeaders), request_body = RegisterRequest,
+    post, path = "/v1/users", tag = "identity", params(CommandHeaders, TenantHeader), request_body = RegisterRequest,
     responses(
         (status = 201, description = "Registered: sign in at POST /v1/auth/token", body = Positioned<RegisterAnswer>,
          headers(("Location" = String, description = "The learner"), ("ETag" = String), ("Baeum-Position" = i64),
@@ -106,8 +109,8 @@ fn without_password(bytes: &[u8]) -> String {
         RegisterProblems,
     )
 )]
-pub(crate) async fn register(State(state): State<ApiState>, newcomer: Newcomer) -> Result<Response, Problem> {
-    let Newcomer { request, body } = newcomer;
+pub(crate) async fn register(newcomer: Newcomer) -> Result<Response, Problem> {
+    let Newcomer { state, request, body } = newcomer;
     let target_language = match body.target_language {
         Some(language) => language,
         None => "en".parse().map_err(|_| Problem::plain("internal"))?,
@@ -125,7 +128,7 @@ pub(crate) async fn register(State(state): State<ApiState>, newcomer: Newcomer) 
         },
         roles: BTreeSet::from([Role::Learner]),
     };
-    let outcome = state.commands.register(&request, registration).await?;
+    let outcome = state.commands().register(&request, registration).await?;
     let user_id = outcome.answer.user_id;
     let location = format!("/v1/learners/{user_id}");
     Ok(answered(&state, user_id, outcome, Some(location), |it| RegisterAnswer { user_id: it.user_id.0 }))

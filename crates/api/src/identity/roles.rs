@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /v1/users/{id}/roles/{role}`: granting and revoking roles, by administrators.
 
 use axum::{
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path},
     http::request::Parts,
     response::Response,
 };
@@ -18,6 +18,7 @@ use crate::{
     id::parse,
     problem::Problem,
     state::ApiState,
+    tenants::TenantState,
 };
 
 /// The roles that a user has.
@@ -58,7 +59,7 @@ impl FromRequestParts<ApiState> for Target {
     )
 )]
 pub(crate) async fn grant(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     target: Target,
     request: Bare,
@@ -77,7 +78,7 @@ pub(crate) async fn grant(
     )
 )]
 pub(crate) async fn revoke(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     target: Target,
     request: Bare,
@@ -85,8 +86,8 @@ pub(crate) async fn revoke(
     change(&state, target, request, false).await
 }
 
-async fn change(state: &ApiState, target: Target, Bare(request): Bare, grant: bool) -> Result<Response, Problem> {
-    let outcome = state.commands.change_role(&request, target.user_id, target.role, grant).await?;
+async fn change(state: &TenantState, target: Target, Bare(request): Bare, grant: bool) -> Result<Response, Problem> {
+    let outcome = state.commands().change_role(&request, target.user_id, target.role, grant).await?;
     let caller = request.caller.user_id;
     Ok(answered(state, caller, outcome, None, |RolesChanged { roles }| RolesAnswer {
         roles: roles.into_iter().map(Into::into).collect(),

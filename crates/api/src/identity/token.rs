@@ -11,7 +11,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::wire::Role;
-use crate::{docs::SignInProblems, json, keys, problem::Problem, state::ApiState};
+use crate::{
+    docs::{SignInProblems, TenantHeader},
+    json, keys,
+    problem::Problem,
+    state::ApiState,
+    tenants::TenantState,
+};
 
 /// Address and password.
 #[derive(Deserialize, ToSchema)]
@@ -41,30 +47,31 @@ pub(crate) struct TokenAnswer {
 
 /// Signs in.
 #[utoipa::path(
-    post, path = "/v1/auth/token", tag = "identity", request_body = TokenRequest,
+    post, path = "/v1/auth/token", tag = "identity", params(TenantHeader), request_body = TokenRequest,
     responses((status = 200, description = "Signed in", body = TokenAnswer), SignInProblems)
 )]
 pub(crate) async fn token(State(state): State<ApiState>, request: HttpRequest) -> Result<Json<TokenAnswer>, Problem> {
     let (parts, body) = request.into_parts();
+    let state = TenantState::of_header(&parts.headers, &state)?;
     let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
     let TokenRequest { email, password } = json::parse(&parts.headers, &bytes)?;
-    state.throttle.enter(&email, state.clock().now()).map_err(|wait| {
+    state.throttle.enter(&state.tenant, &email, state.clock().now()).map_err(|wait| {
         let seconds = u32::try_from(wait.num_seconds()).unwrap_or(0).saturating_add(1);
         Problem::plain("too-many-attempts-to-sign-in").retry_after(seconds)
     })?;
-    let found = state.commands.authenticate(&state.tenant, &email, &password).await;
+    let found = state.commands().authenticate(&state.tenant, &email, &password).await;
     let caller = found.map_err(|error| match error {
         ExecuteError::Refused(Error::WrongCredentials) => {
             let challenge = HeaderValue::from_static("Bearer realm=\"baeum\"");
             Problem::from(error).header(header::WWW_AUTHENTICATE, challenge)
         }
         other => {
-            state.throttle.forgive(&email);
+            state.throttle.forgive(&state.tenant, &email);
             other.into()
         }
     })?;
-    state.throttle.succeed(&email);
-    let access_token = state.keys.issue(&caller, state.clock())?;
+    state.throttle.succeed(&state.tenant, &email);
+    let access_token = state.keys().issue(&caller, state.clock())?;
     Ok(Json(TokenAnswer {
         access_token,
         token_type: "Bearer",

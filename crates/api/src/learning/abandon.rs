@@ -1,6 +1,6 @@
 //! `POST /v1/lessons/{id}/abandon`: giving a lesson up.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_domain::ids::LessonId;
 
 use super::wire::LessonStatus;
@@ -10,7 +10,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// Gives a lesson up.
@@ -24,12 +24,12 @@ use crate::{
     )
 )]
 pub(crate) async fn abandon_lesson(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(lesson_id): Id<LessonId>,
     Bare(request): Bare,
 ) -> Result<Response, Problem> {
-    let outcome = state.commands.abandon_lesson(&request, lesson_id).await?;
+    let outcome = state.commands().abandon_lesson(&request, lesson_id).await?;
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, None, |it| LessonStatus::of(catalog, it)))
 }

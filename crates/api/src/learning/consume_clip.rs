@@ -1,6 +1,6 @@
 //! `POST /v1/lessons/{id}/clips`: recording that a clip was watched.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::learning::consume_clip::Viewing;
 use baeum_domain::{
     ids::{ClipId, LessonId},
@@ -16,7 +16,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// A viewing of a clip.
@@ -64,7 +64,7 @@ fn normal_speed() -> u16 {
     )
 )]
 pub(crate) async fn consume_clip(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(lesson_id): Id<LessonId>,
     Incoming { request, body }: Incoming<ClipViewing>,
@@ -76,7 +76,7 @@ pub(crate) async fn consume_clip(
         speed_percent: body.speed_percent,
         repeats: repeats.collect(),
     };
-    let outcome = state.commands.consume_clip(&request, lesson_id, viewing).await?;
+    let outcome = state.commands().consume_clip(&request, lesson_id, viewing).await?;
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, None, |it| LessonStatus::of(catalog, it)))
 }

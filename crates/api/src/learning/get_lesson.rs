@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::vault::VaultError;
 use baeum_domain::ids::{LessonId, UserId};
 use baeum_projections::learning::lessons::{self, Attempt};
@@ -19,7 +19,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// A lesson with all that happened in it.
@@ -92,7 +92,7 @@ pub(crate) struct AttemptMade {
     )
 )]
 pub(crate) async fn get_lesson(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(lesson_id): Id<LessonId>,
     Params(min_position): Params<MinPosition>,
@@ -100,7 +100,7 @@ pub(crate) async fn get_lesson(
     min_position.wait(&state, &signed_in, "lessons").await?;
     let row = lessons::find(state.log().pool(), lesson_id).await?;
     let row = row.ok_or_else(|| Problem::plain("lesson-not-found"))?;
-    signed_in.may_read(row.learner_id)?;
+    signed_in.may_read(&state, row.learner_id, "lesson-not-found").await?;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let attempted: BTreeSet<_> = row.attempts.iter().map(|it| it.task_id.clone()).collect();
     let status = LessonStatus {
@@ -148,8 +148,8 @@ pub(crate) async fn get_lesson(
     Ok(versioned(row.version, answer))
 }
 
-async fn open(state: &ApiState, learner: UserId, attempt: &Attempt) -> Result<Option<String>, Problem> {
-    match state.commands.vault().open(learner, &attempt.answer).await {
+async fn open(state: &TenantState, learner: UserId, attempt: &Attempt) -> Result<Option<String>, Problem> {
+    match state.commands().vault().open(learner, &attempt.answer).await {
         Ok(text) => Ok(text),
         Err(VaultError::Unavailable(error)) => {
             tracing::error!(%error, "a text could not be opened");

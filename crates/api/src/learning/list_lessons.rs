@@ -1,6 +1,6 @@
 //! `GET /v1/lessons`: the caller's own lessons.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_projections::learning::lessons;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     docs::QueryProblems,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
     wire::Level,
 };
 
@@ -64,7 +64,7 @@ pub(crate) struct LessonSummary {
     responses((status = 200, description = "The lessons", body = LessonsAnswer), QueryProblems)
 )]
 pub(crate) async fn list_lessons(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Params(LessonsQuery { limit, min_position }): Params<LessonsQuery>,
 ) -> Result<Json<LessonsAnswer>, Problem> {

@@ -1,13 +1,13 @@
 //! `POST /v1/lessons`: starting a lesson.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 
 use super::wire::LessonStatus;
 use crate::{
     conditional::{Bare, Positioned, answered},
     docs::{CommandHeaders, CommandProblems},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// Plans and starts a lesson for the caller, from their level, weaknesses and interests.
@@ -20,8 +20,8 @@ use crate::{
         CommandProblems,
     )
 )]
-pub(crate) async fn start_lesson(State(state): State<ApiState>, Bare(request): Bare) -> Result<Response, Problem> {
-    let outcome = state.commands.start_lesson(&request).await?;
+pub(crate) async fn start_lesson(state: TenantState, Bare(request): Bare) -> Result<Response, Problem> {
+    let outcome = state.commands().start_lesson(&request).await?;
     let location = format!("/v1/lessons/{}", outcome.answer.lesson_id);
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, Some(location), |it| LessonStatus::of(catalog, it)))

@@ -1,6 +1,6 @@
 //! `POST /v1/lessons/{id}/attempts`: answering a task, and getting the model's verdict.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::ids::{LessonId, TaskId};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
     docs::{CommandHeaders, CommandProblems},
     id::Id,
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
 };
 
 /// An attempt at a task.
@@ -64,14 +64,14 @@ pub(crate) struct AttemptAnswer {
     )
 )]
 pub(crate) async fn submit_attempt(
-    State(state): State<ApiState>,
+    state: TenantState,
     _signed_in: SignedIn,
     Id(lesson_id): Id<LessonId>,
     Incoming { request, body }: Incoming<AttemptRequest>,
 ) -> Result<Response, Problem> {
     let AttemptRequest { task_id, kind, answer, duration_ms } = body;
     let attempt = Attempt { task_id, kind: kind.into(), answer, duration_ms };
-    let outcome = state.commands.submit_attempt(&request, lesson_id, attempt).await?;
+    let outcome = state.commands().submit_attempt(&request, lesson_id, attempt).await?;
     let location = format!("/v1/lessons/{lesson_id}");
     let catalog = state.catalog();
     Ok(answered(&state, request.caller.user_id, outcome, Some(location), |it| AttemptAnswer {

@@ -1,12 +1,12 @@
 //! `GET /v1/events`: the log, page by page.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_commands::EventFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{READERS, wire::LoggedEvent};
-use crate::{caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, state::ApiState};
+use crate::{caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, tenants::TenantState};
 
 /// Which events.
 #[derive(Deserialize, IntoParams)]
@@ -44,16 +44,13 @@ pub(crate) struct EventsAnswer {
     responses((status = 200, description = "A page of the log", body = EventsAnswer), QueryProblems)
 )]
 pub(crate) async fn list_events(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Params(query): Params<EventsQuery>,
 ) -> Result<Json<EventsAnswer>, Problem> {
     signed_in.must_have(READERS)?;
     let EventsQuery { after, limit, kind, aggregate_id } = query;
-    let (after, limit) = (after.unwrap_or(0), limit.unwrap_or(100));
-    if after < 0 {
-        return Err(Problem::new("invalid-query", "after: give a position, 0 or more"));
-    }
+    let (after, limit) = (state.position("after", after.unwrap_or(0))?, limit.unwrap_or(100));
     if !(1..=1000).contains(&limit) {
         return Err(Problem::new("invalid-query", "limit: give 1 to 1000"));
     }
@@ -65,6 +62,6 @@ pub(crate) async fn list_events(
     }
     let filter = EventFilter { tenant: Some(signed_in.caller.tenant), event_type: kind, aggregate_id };
     let (events, next_after) = state.log().read_filtered(after, limit, &filter).await?;
-    let head = state.log().head().await?.max(events.last().map_or(0, |it| it.position));
+    let head = state.log().head().await?.max(next_after);
     Ok(Json(EventsAnswer { events: events.into_iter().map(Into::into).collect(), next_after, head }))
 }

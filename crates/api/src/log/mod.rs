@@ -1,7 +1,10 @@
 //! The event log and what is derived from it, for auditors and analysts.
 
 mod list_events;
+mod list_parked;
 mod projections;
+mod retry_parked;
+mod skip_parked;
 mod stream_events;
 mod wire;
 
@@ -18,4 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(list_events::list_events))
         .routes(routes!(stream_events::stream_events))
         .routes(routes!(projections::projections))
+        .routes(routes!(list_parked::list_parked))
+        .routes(routes!(retry_parked::retry_parked))
+        .routes(routes!(skip_parked::skip_parked))
 }

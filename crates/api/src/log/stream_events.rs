@@ -3,7 +3,6 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderName},
     response::{
         IntoResponse,
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{READERS, wire::LoggedEvent};
-use crate::{caller::SignedIn, docs::StreamProblems, min_position::Params, problem::Problem, state::ApiState};
+use crate::{caller::SignedIn, docs::StreamProblems, min_position::Params, problem::Problem, tenants::TenantState};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How many events are read at once.
@@ -44,7 +43,7 @@ pub(crate) struct StreamQuery {
     )
 )]
 pub(crate) async fn stream_events(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Params(StreamQuery { after }): Params<StreamQuery>,
     headers: HeaderMap,
@@ -61,15 +60,12 @@ pub(crate) async fn stream_events(
             Some(position.ok_or_else(wrong)?)
         }
     };
-    let after = resumed.or(after).unwrap_or(0);
-    if after < 0 {
-        return Err(Problem::new("invalid-query", "after: give a position, 0 or more"));
-    }
+    let after = state.position("after", resumed.or(after).unwrap_or(0))?;
     Ok(Sse::new(follow(state, signed_in, after)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
 fn follow(
-    state: ApiState,
+    state: TenantState,
     signed_in: SignedIn,
     mut position: i64,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// An event as it stands in the log.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LoggedEvent {
-    /// Place in the log: dense, from 1, in commit order.
+    /// Place in the log: dense within its shard, in commit order.
     pub(crate) position: i64,
     /// Its id, a UUIDv7.
     event_id: Uuid,

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::{extract::State, http::header, response::IntoResponse};
+use baeum_domain::position::number;
+use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::state::ApiState;
@@ -13,15 +15,28 @@ use crate::state::ApiState;
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
-    // Metrics are told even when the database is away.
-    let found = timeout(Duration::from_secs(1), baeum_projections::status(state.log(), &state.registry)).await;
-    if let Ok(Ok(projections)) = found {
-        for projection in projections {
-            metrics::gauge!("baeum_projection_lag", "projection" => projection.name).set(approximate(projection.lag));
-            metrics::gauge!("baeum_projection_position", "projection" => projection.name)
-                .set(approximate(projection.position));
+    // What the databases say, so that it rises where a worker is stuck or gone. All else is told even without them.
+    let now = state.clock().now();
+    join_all(state.directory.desks().iter().map(async |desk| {
+        let log = desk.commands.log();
+        let found = timeout(Duration::from_secs(1), baeum_projections::status(log, &state.registry)).await;
+        let shard = log.shard().to_string();
+        for it in found.into_iter().flatten().flatten() {
+            let waiting = it.waiting_since.map_or(0, |since| (now - since).num_milliseconds().max(0));
+            let labels = [("projection", it.name.to_owned()), ("shard", shard.clone())];
+            for (gauge, value) in [
+                ("baeum_projection_position", number(it.position)),
+                ("baeum_projection_lag", it.lag),
+                ("baeum_projection_members", i64::try_from(it.members).unwrap_or(i64::MAX)),
+                ("baeum_projection_parked_streams", it.parked_streams),
+                ("baeum_projection_parked_events", it.parked_events),
+            ] {
+                metrics::gauge!(gauge, &labels).set(approximate(value));
+            }
+            metrics::gauge!("baeum_projection_oldest_waiting_seconds", &labels).set(approximate(waiting) / 1000.0);
         }
-    }
+    }))
+    .await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
 

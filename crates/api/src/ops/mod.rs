@@ -9,6 +9,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{problems, state::ApiState};
 
 pub(crate) use documents::{docs_file, docs_index};
+pub(crate) use health::{live, ready};
+pub(crate) use metrics::metrics;
 
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()

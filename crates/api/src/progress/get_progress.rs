@@ -1,6 +1,6 @@
 //! `GET /v1/learners/{id}/progress`: mastery, levels, streak, and the work of each day.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_domain::ids::UserId;
 use baeum_projections::{identity::learners, progress::progress};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,7 +14,7 @@ use crate::{
     id::Id,
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
     wire::{Level, Skill},
 };
 
@@ -104,12 +104,12 @@ pub(crate) struct MasteryPoint {
     responses((status = 200, description = "The progress", body = ProgressAnswer), QueryProblems)
 )]
 pub(crate) async fn get_progress(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
     Params(min_position): Params<MinPosition>,
 ) -> Result<Json<ProgressAnswer>, Problem> {
-    signed_in.may_read_progress(learner_id)?;
+    signed_in.may_read_progress(&state, learner_id).await?;
     min_position.wait(&state, &signed_in, "progress").await?;
     let pool = state.log().pool();
     let learner = learners::find(pool, learner_id).await?;

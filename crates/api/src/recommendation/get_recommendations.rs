@@ -1,6 +1,6 @@
 //! `GET /v1/learners/{id}/recommendations`: what to watch next, and where.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use baeum_domain::{ids::UserId, recommendation::recommending};
 use baeum_projections::{identity::learners, recommendation::recommendations};
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::{
     media::wire::{ClipSummary, Offer, TitleSummary},
     min_position::{MinPosition, Params},
     problem::Problem,
-    state::ApiState,
+    tenants::TenantState,
     wire::{Level, Weakness},
 };
 
@@ -103,12 +103,12 @@ fn reasons(reasons: Vec<recommending::Reason>) -> Vec<Reason> {
     responses((status = 200, description = "The recommendations", body = RecommendationsAnswer), QueryProblems)
 )]
 pub(crate) async fn get_recommendations(
-    State(state): State<ApiState>,
+    state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
     Params(min_position): Params<MinPosition>,
 ) -> Result<Json<RecommendationsAnswer>, Problem> {
-    signed_in.may_read(learner_id)?;
+    signed_in.may_read(&state, learner_id, "user-not-found").await?;
     min_position.wait(&state, &signed_in, "recommendations").await?;
     let pool = state.log().pool();
     let Some(row) = recommendations::find(pool, learner_id).await? else {

@@ -1,6 +1,7 @@
 //! Tokens: who is let in, and who is not.
 
 use axum::http::Method;
+use baeum_commands::Commands;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use chrono::TimeDelta;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -13,19 +14,19 @@ use crate::{
 };
 
 /// A token that is signed with `seed` under `kid`.
-fn token(header: &Value, claims: &Value, seed: [u8; 32]) -> String {
+pub(crate) fn token(header: &Value, claims: &Value, seed: [u8; 32]) -> String {
     let head = BASE64URL.encode(header.to_string());
     let body = BASE64URL.encode(claims.to_string());
     let signature = SigningKey::from_bytes(&seed).sign(format!("{head}.{body}").as_bytes());
     format!("{head}.{body}.{}", BASE64URL.encode(signature.to_bytes()))
 }
 
-fn claims(person: &Person) -> Value {
+pub(crate) fn claims(person: &Person) -> Value {
     let body = person.token.split('.').nth(1).expect("a body");
     serde_json::from_slice(&BASE64URL.decode(body).expect("base64")).expect("JSON")
 }
 
-async fn refused(world: &World, person: &Person, token: &str) -> String {
+pub(crate) async fn refused(world: &World, person: &Person, token: &str) -> String {
     let reply = world.get(format!("/v1/learners/{}", person.id)).bearer(token).send().await;
     assert_eq!(reply.status, 401, "{reply:?}");
     assert!(reply.header("www-authenticate").starts_with("Bearer"));
@@ -33,7 +34,12 @@ async fn refused(world: &World, person: &Person, token: &str) -> String {
 }
 
 async fn seed(world: &World) -> [u8; 32] {
-    let keys = world.commands.signing_keys().await.expect("keys");
+    seed_of(&world.commands).await
+}
+
+/// The seed that a shard signs with.
+pub(crate) async fn seed_of(commands: &Commands) -> [u8; 32] {
+    let keys = commands.signing_keys().await.expect("keys");
     keys[0].seed.clone().try_into().expect("32 bytes")
 }
 

@@ -4,6 +4,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use baeum_commands::Commands;
 use baeum_domain::{identity::user::Role, ids::UserId};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -35,6 +36,7 @@ pub(crate) struct Reply {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) id: Uuid,
+    pub(crate) tenant: &'static str,
     pub(crate) email: String,
     pub(crate) token: String,
 }
@@ -54,19 +56,35 @@ impl World {
 
     /// Registers someone and signs them in.
     pub(crate) async fn someone(&self, name: &str) -> Person {
+        self.someone_of("main", name).await
+    }
+
+    /// The same in another tenant.
+    pub(crate) async fn someone_of(&self, tenant: &'static str, name: &str) -> Person {
         let email = format!("{name}@example.org");
-        let reply = self.post("/v1/users").json(&registration(&email)).send().await;
+        let ask = self.post("/v1/users").header("baeum-tenant", tenant);
+        let reply = ask.json(&registration(&email)).send().await;
         assert_eq!(reply.status, 201, "{reply:?}");
         let id = reply.body["user_id"].as_str().expect("an id").parse().expect("a UUID");
-        self.sign_in(id, &email).await
+        self.sign_in(tenant, id, &email).await
     }
 
     /// Registers someone with a role besides.
     pub(crate) async fn someone_with(&self, name: &str, role: Role) -> Person {
         let person = self.someone(name).await;
+        self.grant(&self.commands, person, role).await
+    }
+
+    /// Registers someone whom no test has met.
+    pub(crate) async fn someone_with_any_name(&self) -> Person {
+        self.someone(&baeum_testing::new_id().simple().to_string()).await
+    }
+
+    /// Gives someone a role in their shard, and signs them in anew.
+    pub(crate) async fn grant(&self, commands: &Commands, person: Person, role: Role) -> Person {
         let request = baeum_commands::Request {
             caller: baeum_commands::Caller {
-                tenant: "main".into(),
+                tenant: person.tenant.into(),
                 user_id: UserId(Uuid::nil()),
                 roles: [Role::Admin].into(),
             },
@@ -74,18 +92,19 @@ impl World {
             expected_sequence: None,
             correlation_id: baeum_testing::new_id(),
         };
-        self.commands.change_role(&request, UserId(person.id), role, true).await.expect("granted");
-        self.sign_in(person.id, &person.email).await
+        commands.change_role(&request, UserId(person.id), role, true).await.expect("granted");
+        self.sign_in(person.tenant, person.id, &person.email).await
     }
 
-    pub(crate) async fn sign_in(&self, id: Uuid, email: &str) -> Person {
+    pub(crate) async fn sign_in(&self, tenant: &'static str, id: Uuid, email: &str) -> Person {
         let credentials = json!({"email": email, "password": PASSWORD});
-        let reply = self.post("/v1/auth/token").json(&credentials).send().await;
+        let ask = self.post("/v1/auth/token").header("baeum-tenant", tenant);
+        let reply = ask.json(&credentials).send().await;
         assert_eq!(reply.status, 200, "{reply:?}");
         assert_eq!(reply.body["token_type"], "Bearer");
         assert_eq!(reply.body["expires_in"], 900);
         let token = reply.body["access_token"].as_str().expect("a token").to_owned();
-        Person { id, email: email.to_owned(), token }
+        Person { id, tenant, email: email.to_owned(), token }
     }
 
     /// Takes the level test, answering right; gives the test's id.

@@ -13,5 +13,7 @@ mod models;
 mod openapi;
 mod ops;
 mod own_data;
+mod parked;
 mod privacy;
+mod tenants;
 mod world;

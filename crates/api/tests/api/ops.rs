@@ -34,7 +34,7 @@ async fn requests_are_counted_by_their_route() {
         assert!(counted(r#"method="GET",path="/v1/learners/{id}",status="200""#), "{}", reply.text);
         assert!(counted(r#"path="(none)",status="404""#));
         assert!(reply.text.contains("baeum_http_request_seconds"));
-        assert!(reply.text.contains(r#"baeum_projection_lag{projection="learners"}"#));
+        assert!(reply.text.contains(r#"baeum_projection_lag{projection="learners",shard="0"}"#));
         assert!(!reply.text.contains(&mina.id.to_string()) && !reply.text.contains("passwd"));
     })
     .await;

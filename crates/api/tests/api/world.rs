@@ -9,14 +9,16 @@ use std::{
 };
 
 use axum::Router;
-use baeum_api::{ApiConfig, ApiState, router};
+use baeum_api::{ApiConfig, ApiState, ServedShard, router};
 use baeum_commands::Commands;
+use baeum_domain::position::Shard;
 use baeum_eventlog::{EventLog, Options};
 use baeum_projections::registry;
 use baeum_testing::{TestClock, TestDatabase};
 use futures::FutureExt as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::models::TestModels;
@@ -30,45 +32,77 @@ pub(crate) struct World {
     pub(crate) models: Arc<TestModels>,
     pub(crate) broker: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
+    /// What can be done in the second shard, where there is one.
+    pub(crate) other: Option<Commands>,
 }
 
 /// Runs a test in a new database, which is dropped at its end.
 pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
     crate::privacy::listen();
     let database = TestDatabase::create_with(1).await;
-    let (world, workers) = World::open(database.pool.clone()).await;
+    run(test, database.pool.clone(), None).await;
+}
+
+/// The same with a second shard, number 1, for the tenant `daegu`.
+pub(crate) async fn in_two_shards(test: impl AsyncFnOnce(&World)) {
+    let (one, other) = (TestDatabase::create_with(1).await, TestDatabase::create_with(1).await);
+    let shard = Shard::new(1).expect("a shard");
+    baeum_eventlog::shard::assign(&other.pool, shard).await.expect("an empty log");
+    run(test, one.pool.clone(), Some(other.pool.clone())).await;
+}
+
+async fn run(test: impl AsyncFnOnce(&World), pool: PgPool, other: Option<PgPool>) {
+    let (world, workers) = World::open(pool, other).await;
     let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
     world.stop.cancel();
     drop(world);
-    workers.abort();
+    for worker in workers {
+        worker.abort();
+    }
     if let Err(panic) = result {
         resume_unwind(panic);
     }
 }
 
 impl World {
-    async fn open(pool: PgPool) -> (Self, tokio::task::JoinHandle<()>) {
+    async fn open(pool: PgPool, other: Option<PgPool>) -> (Self, Vec<JoinHandle<()>>) {
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
-        let log = EventLog::open(pool.clone(), clock.clone(), None, Options::default()).await.expect("a log");
         let models = TestModels::new();
-        let commands = Commands::new(log.clone(), models.ports());
-        let projections = registry(&models.models());
+        let (ports, projections) = (models.ports(), registry(&models.models()));
         let stop = CancellationToken::new();
-        let workers = tokio::spawn(baeum_projections::run(log, projections.clone(), stop.clone()));
+        let mut workers = vec![];
+        let mut shard = async |pool: PgPool| {
+            let log = EventLog::open(pool, clock.clone(), None, Options::default()).await.expect("a log");
+            workers.push(tokio::spawn(baeum_projections::run(log.clone(), projections.clone(), stop.clone())));
+            Commands::new(log, ports.clone())
+        };
+        let commands = shard(pool.clone()).await;
+        let other = match other {
+            Some(pool) => Some(shard(pool).await),
+            None => None,
+        };
         let broker = Arc::new(AtomicBool::new(true));
         let connected = broker.clone();
-        let state = ApiState::new(ApiConfig {
-            tenant: "main".into(),
+        let mut shards = vec![ServedShard {
+            tenants: vec!["main".into(), "busan".into()],
             commands: commands.clone(),
+            broker_connected: Some(Arc::new(move || connected.load(Ordering::SeqCst))),
+        }];
+        shards.extend(other.clone().map(|commands| ServedShard {
+            tenants: vec!["daegu".into()],
+            commands,
+            broker_connected: None,
+        }));
+        let state = ApiState::new(ApiConfig {
+            shards,
             models: models.models(),
             registry: projections,
             metrics: metrics(),
-            broker_connected: Some(Arc::new(move || connected.load(Ordering::SeqCst))),
             stop: stop.clone(),
             mode: "production",
         });
         let router = router(state.await.expect("the keys can be read"));
-        (Self { pool, clock, commands, router, models, broker, stop }, workers)
+        (Self { pool, clock, commands, router, models, broker, stop, other }, workers)
     }
 }
 

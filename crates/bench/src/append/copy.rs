@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use baeum_domain::DomainEvent as _;
 use baeum_testing::new_id;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{
     Failure,
     drive::{Measured, Window},
-    workbook::{Desk, EVENT_TYPES, events},
+    workbook::{Desk, events},
 };
 
 const COLUMNS: &str = "aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, \
@@ -96,13 +97,14 @@ impl Rows {
             let command = desk.next();
             let (correlation, causation) = (new_id(), new_id());
             let sequences = i64::from(command.ordinal) * 2 - 1..;
-            let both = EVENT_TYPES.iter().zip(events(command.workbook_id, command.ordinal)).zip(sequences);
-            for ((event_type, event), sequence) in both {
+            let both = events(command.workbook_id, command.ordinal).into_iter().zip(sequences);
+            for (event, sequence) in both {
+                let event_type = event.event_type();
                 self.position += 1;
                 let payload = serde_json::to_string(&event).expect("an event is JSON");
                 let _ = writeln!(
                     text,
-                    "workbook\t{}\t{sequence}\t{event_type}\t1\t{payload}\t\
+                    "lesson\t{}\t{sequence}\t{event_type}\t1\t{payload}\t\
                      {{\"correlation_id\":\"{correlation}\",\"causation_id\":\"{causation}\",\"actor\":\"learner\"}}\t\
                      {}\t{}\tmain\tlearner\t{correlation}\t{causation}\t2026-03-01 09:00:00+00",
                     command.workbook_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baeum_domain::Decider as _;
+use baeum_domain::{Decider as _, learning::lesson};
 use disintegrate::{Decision, DecisionError, Event, NoSnapshot, StateMutate, StateQuery, serde::json::Json};
 use disintegrate_postgres::{PgDecisionMaker, PgEventStore};
 use futures::future::BoxFuture;
@@ -18,21 +18,23 @@ use crate::{
 
 /// The schema that its tables live in.
 const SCHEMA: &str = "disintegrate";
+/// How often a decision is made anew before the run is given up.
+const RETRIES: u32 = 10_000;
 
 /// The events of a workbook, with what disintegrate wants to know of them.
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
 pub(crate) enum Exercise {
-    /// The learner answered an exercise.
-    ExerciseAnswered {
+    /// An attempt was submitted.
+    Submitted {
         #[id]
         workbook: Uuid,
-        event: workbook::Event,
+        event: lesson::Event,
     },
-    /// The answer was marked.
-    ExerciseMarked {
+    /// It was evaluated.
+    Evaluated {
         #[id]
         workbook: Uuid,
-        event: workbook::Event,
+        event: lesson::Event,
     },
 }
 
@@ -46,7 +48,7 @@ struct State {
 
 impl StateMutate for State {
     fn mutate(&mut self, event: Exercise) {
-        let (Exercise::ExerciseAnswered { event, .. } | Exercise::ExerciseMarked { event, .. }) = event;
+        let (Exercise::Submitted { event, .. } | Exercise::Evaluated { event, .. }) = event;
         self.inner.evolve(&event);
     }
 }
@@ -65,8 +67,8 @@ impl Decision for Decide {
     fn process(&self, state: &State) -> Result<Vec<Exercise>, workbook::Error> {
         let workbook = self.0.workbook_id;
         let events = state.inner.decide(self.0.clone())?.into_iter().map(|event| match event {
-            workbook::Event::ExerciseAnswered { .. } => Exercise::ExerciseAnswered { workbook, event },
-            workbook::Event::ExerciseMarked { .. } => Exercise::ExerciseMarked { workbook, event },
+            lesson::Event::AttemptSubmitted { .. } => Exercise::Submitted { workbook, event },
+            _ => Exercise::Evaluated { workbook, event },
         });
         Ok(events.collect())
     }
@@ -80,9 +82,16 @@ pub(crate) struct Disintegrate(Arc<Maker>);
 impl Disintegrate {
     /// Makes its tables and opens it.
     pub(crate) async fn open(url: &str, connections: u32) -> Result<Self, Failure> {
-        sqlx::raw_sql("CREATE SCHEMA disintegrate").execute(&pool(url, "public", 1).await?).await?;
+        let admin = pool(url, SCHEMA, 1).await?;
+        // A function of 4.0 has a literal that Postgres reads from version 16 on: it is made unchecked, then mended.
+        sqlx::raw_sql("CREATE SCHEMA disintegrate; SET check_function_bodies = off").execute(&admin).await?;
+        PgEventStore::try_new(admin.clone(), Json::<Exercise>::default()).await?;
+        let function: String = sqlx::query_scalar("SELECT pg_get_functiondef('event_store_begin_epoch'::regproc)")
+            .fetch_one(&admin)
+            .await?;
+        sqlx::raw_sql(&function.replace("0xFFFFFFFF", "4294967295")).execute(&admin).await?;
         let pool = pool(url, SCHEMA, connections).await?;
-        let store = PgEventStore::try_new(pool, Json::<Exercise>::default()).await?;
+        let store = PgEventStore::new_uninitialized(pool, Json::<Exercise>::default());
         Ok(Self(Arc::new(disintegrate_postgres::decision_maker(store, NoSnapshot))))
     }
 }
@@ -102,15 +111,17 @@ impl Client for DecidingClient {
     fn call(&mut self) -> BoxFuture<'_, Result<(), Failure>> {
         let command = self.desk.next();
         Box::pin(async move {
-            // Its serializable transactions fail on neighbours too; who uses it decides again.
-            for _ in 0..100 {
+            // Its serializable transactions fail on neighbours too, and it reads only up to the oldest write in flight,
+            // so a client may not see its own last decision yet. Who uses it decides again.
+            for _ in 0..RETRIES {
                 match self.maker.make(Decide(command.clone())).await {
                     Ok(_) => return Ok(()),
+                    Err(DecisionError::Domain(workbook::Error::BeforeItsTurn(..))) => {}
                     Err(DecisionError::StateStore(error)) if is_conflict(error.as_ref()) => {}
                     Err(error) => return Err(error.to_string().into()),
                 }
             }
-            Err("disintegrate: a decision failed 100 times on conflicts".into())
+            Err(format!("disintegrate: a decision failed {RETRIES} times on conflicts").into())
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The log of Baeum, through [`EventLog::execute`].
 
-use std::sync::Arc;
+use std::{str::FromStr as _, sync::Arc};
 
-use baeum_eventlog::{CommandContext, EventLog, Options};
+use baeum_eventlog::{CommandContext, EventLog, Options, connections};
 use baeum_testing::{TestClock, new_id};
 use futures::future::BoxFuture;
+use sqlx::postgres::PgConnectOptions;
 
-use super::{Store, pool};
+use super::Store;
 use crate::{
     Failure,
     drive::Client,
@@ -22,9 +23,23 @@ pub(crate) struct Ours {
 impl Ours {
     /// Opens the log of the database at `url`. With `receipts`, each command leaves what repeats it.
     pub(crate) async fn open(url: &str, connections: u32, receipts: bool) -> Result<Self, Failure> {
+        Self::open_with(url, connections, receipts, Options::default()).await
+    }
+
+    /// Opens it without a memory of aggregates: each is read.
+    pub(crate) async fn forgetful(url: &str, connections: u32) -> Result<Self, Failure> {
+        Self::open_with(url, connections, false, Options { cache: 0, ..Options::default() }).await
+    }
+
+    async fn open_with(url: &str, most: u32, receipts: bool, options: Options) -> Result<Self, Failure> {
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
-        let log = EventLog::open(pool(url, "public", connections).await?, clock, None, Options::default()).await?;
-        Ok(Self { log, receipts })
+        let pool = connections(most).connect_with(PgConnectOptions::from_str(url)?).await?;
+        Ok(Self::over(EventLog::open(pool, clock, None, options).await?, receipts))
+    }
+
+    /// The same over a log that is open.
+    pub(crate) fn over(log: EventLog, receipts: bool) -> Self {
+        Self { log, receipts }
     }
 
     /// The log.

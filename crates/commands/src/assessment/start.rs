@@ -18,6 +18,7 @@ impl Commands {
         let context = request.context(self.clock());
         let assessment_id = AssessmentId(derive_id(&["assessment", &context.command_id.to_string()]));
         let learner_id = request.caller.user_id;
+        self.log.expect_new::<Assessment>(&context.tenant, &assessment_id.to_string());
         self.log
             .execute::<Assessment, _, Error, _>(
                 &context,

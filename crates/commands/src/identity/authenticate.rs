@@ -21,7 +21,7 @@ impl Commands {
         };
         let loaded = self.log.load::<User>(tenant, &found.user_id.to_string()).await?;
         // An address that was reserved but never registered with cannot sign in.
-        let profile = loaded.state.profile.ok_or(ExecuteError::Refused(Error::WrongCredentials))?;
-        Ok(Caller { tenant: tenant.to_owned(), user_id: UserId(found.user_id), roles: profile.roles })
+        let profile = loaded.state.profile.as_ref().ok_or(ExecuteError::Refused(Error::WrongCredentials))?;
+        Ok(Caller { tenant: tenant.to_owned(), user_id: UserId(found.user_id), roles: profile.roles.clone() })
     }
 }

@@ -1,6 +1,6 @@
 //! Changing one's profile: name, preferences, goal and consent.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use baeum_domain::{
     identity::{
@@ -58,10 +58,17 @@ impl Commands {
         if request.caller.user_id != user_id && !request.caller.has_any(&[Role::Admin]) {
             return Err(ExecuteError::Refused(Error::NotYours(user_id)));
         }
+        let context = request.context(self.clock());
+        // A name that was changed again since must not come back.
+        if change.display_name.is_some()
+            && let Some(outcome) = self.log.recall(&context).await?
+        {
+            return Ok(outcome);
+        }
         let change = &change;
         self.log
             .execute::<User, _, Error, _>(
-                &request.context(self.clock()),
+                &context,
                 &user_id.to_string(),
                 |loaded: Loaded<User>| self.prepare_change(loaded.state, change),
                 |user, _| Changed { profile: user.profile.clone() },
@@ -69,9 +76,9 @@ impl Commands {
             .await
     }
 
-    async fn prepare_change(&self, user: User, change: &ProfileChange) -> Result<user::Command, Error> {
-        let profile = user.profile.ok_or(user::Error::NotRegistered)?;
-        let known = profile.preferences;
+    async fn prepare_change(&self, user: Arc<User>, change: &ProfileChange) -> Result<user::Command, Error> {
+        let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
+        let known = profile.preferences.clone();
         let preferences = Preferences {
             native_language: change.native_language.clone().unwrap_or(known.native_language),
             target_language: change.target_language.clone().unwrap_or(known.target_language),

@@ -22,6 +22,7 @@ impl Commands {
     pub async fn start_lesson(&self, request: &Request) -> Result<Outcome<Status>, ExecuteError<Error>> {
         let context = request.context(self.clock());
         let lesson_id = LessonId(derive_id(&["lesson", &context.command_id.to_string()]));
+        self.log.expect_new::<Lesson>(&context.tenant, &lesson_id.to_string());
         self.log
             .execute::<Lesson, _, Error, _>(
                 &context,
@@ -35,13 +36,13 @@ impl Commands {
     async fn plan_lesson(&self, caller: &Caller, lesson_id: LessonId) -> Result<Command, Error> {
         let learner = caller.user_id.to_string();
         let user = self.log.load::<User>(&caller.tenant, &learner).await?.state;
-        let preferences = user.profile.ok_or(user::Error::NotRegistered)?.preferences;
+        let preferences = &user.profile.as_ref().ok_or(user::Error::NotRegistered)?.preferences;
         let curriculum = self.log.load::<Curriculum>(&caller.tenant, &learner).await?.state;
         let plan = self.ports.planner.plan(&PlanningInput {
             level: curriculum.level.ok_or(Error::NoLevel)?,
-            weaknesses: curriculum.weaknesses,
-            interests: preferences.interests,
-            seen: curriculum.seen,
+            weaknesses: curriculum.weaknesses.clone(),
+            interests: preferences.interests.clone(),
+            seen: curriculum.seen.clone(),
         });
         Ok(Command::Start {
             lesson_id,
@@ -54,7 +55,7 @@ impl Commands {
     /// The learner's calendar day at this moment.
     pub(super) async fn local_date(&self, caller: &Caller) -> Result<chrono::NaiveDate, Error> {
         let user = self.log.load::<User>(&caller.tenant, &caller.user_id.to_string()).await?.state;
-        let preferences = user.profile.ok_or(user::Error::NotRegistered)?.preferences;
+        let preferences = &user.profile.as_ref().ok_or(user::Error::NotRegistered)?.preferences;
         Ok(preferences.time_zone.local_date(self.clock().now()))
     }
 }

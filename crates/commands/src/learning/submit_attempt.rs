@@ -64,6 +64,10 @@ impl Commands {
     ) -> Result<Outcome<Evaluated>, ExecuteError<Error>> {
         let context = request.context(self.clock());
         let attempt_id = AttemptId(derive_id(&["attempt", &context.command_id.to_string()]));
+        // The model is slow.
+        if let Some(outcome) = self.log.recall(&context).await? {
+            return Ok(outcome);
+        }
         let verdict = OnceCell::new();
         let (attempt, verdict) = (&attempt, &verdict);
         self.log

@@ -34,14 +34,14 @@ impl Commands {
                 |_: Loaded<Recommendation>| async move {
                     let learner = learner_id.to_string();
                     let user = self.log.load::<User>(&context.tenant, &learner).await?.state;
-                    let profile = user.profile.ok_or(user::Error::NotRegistered)?;
+                    let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
                     let curriculum = self.log.load::<Curriculum>(&context.tenant, &learner).await?.state;
                     let ranking = self.ports.recommender.recommend(&RecommendationInput {
                         // A lesson is only made from a level; without one the middle is the safest guess.
                         level: curriculum.level.unwrap_or(Cefr::B1),
-                        weaknesses: curriculum.weaknesses,
-                        interests: profile.preferences.interests,
-                        seen: curriculum.seen,
+                        weaknesses: curriculum.weaknesses.clone(),
+                        interests: profile.preferences.interests.clone(),
+                        seen: curriculum.seen.clone(),
                     });
                     Ok(Command::Generate {
                         recommendation_id,

@@ -27,10 +27,11 @@ impl Commands {
                 context,
                 &recommendation_id.to_string(),
                 |loaded: Loaded<Recommendation>| async move {
-                    let generated = loaded.state.generated;
-                    let titles = generated.ok_or(recommendation::Error::NotGenerated(recommendation_id))?.titles;
+                    let generated = loaded.state.generated.as_ref();
+                    let titles = &generated.ok_or(recommendation::Error::NotGenerated(recommendation_id))?.titles;
                     let user = self.log.load::<User>(&context.tenant, &learner_id.to_string()).await?.state;
-                    let country = user.profile.ok_or(user::Error::NotRegistered)?.preferences.country;
+                    let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
+                    let country = profile.preferences.country.clone();
                     let known = titles.iter().filter_map(|id| self.catalog().titles.get(id));
                     let offers = known.flat_map(|title| title.providers.iter().map(move |offer| (title, offer)));
                     let here = offers.filter(|(_, offer)| offer.country == country);

@@ -12,12 +12,12 @@ use crate::{EventLog, error::LogError};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How far a stream is behind the log.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// How many events it does not have yet, as far as the database knows.
     pub events: i64,
-    /// How long the oldest of them has been waiting, in seconds.
-    pub oldest_waiting_seconds: f64,
+    /// How long the oldest of them has been waiting.
+    pub oldest_waiting: Duration,
 }
 
 /// How far `stream` is behind the log.
@@ -39,8 +39,8 @@ pub async fn lag(log: &EventLog, stream: &str) -> Result<Lag, LogError> {
     .bind(relayed)
     .fetch_one(&log.pool)
     .await?;
-    let waited = waiting.map_or(0.0, |since| (log.clock.now() - since).as_seconds_f64());
-    Ok(Lag { events: (head - relayed).max(0), oldest_waiting_seconds: waited.max(0.0) })
+    let waited = waiting.and_then(|since| (log.clock.now() - since).to_std().ok());
+    Ok(Lag { events: (head - relayed).max(0), oldest_waiting: waited.unwrap_or_default() })
 }
 
 /// Keeps the metrics of the lag of `stream` up to date until `stop`: for every process whose metrics are read.
@@ -48,8 +48,9 @@ pub async fn watch_lag(log: EventLog, stream: String, stop: CancellationToken) {
     loop {
         match lag(&log, &stream).await {
             Ok(lag) => {
-                metrics::gauge!("baeum_relay_lag_events").set(approximate(lag.events));
-                metrics::gauge!("baeum_relay_oldest_waiting_seconds").set(lag.oldest_waiting_seconds);
+                metrics::gauge!("baeum_relay_lag_events", "stream" => stream.clone()).set(approximate(lag.events));
+                metrics::gauge!("baeum_relay_oldest_waiting_seconds", "stream" => stream.clone())
+                    .set(lag.oldest_waiting.as_secs_f64());
             }
             Err(error) => tracing::debug!(%error, "the lag of the relay is not known"),
         }

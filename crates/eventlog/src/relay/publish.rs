@@ -1,7 +1,9 @@
 //! Publishing with many messages on the way at once.
 //!
-//! Each message names the one before it, and the broker takes it only after that one. So an acknowledgement of one
-//! message acknowledges all before it: only some are asked for, and a refusal of one is a refusal of all after it.
+//! Each message names the sequence of the one before it and, when that one is still on the way, its id; the broker takes
+//! it only there. (By the sequence alone, a message of a stranger would stand for one that was refused, and let its
+//! successor in.) So an acknowledgement of one message acknowledges all before it: only some are asked for, and a
+//! refusal of one is a refusal of all after it.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,6 +11,7 @@ use async_nats::{
     StatusCode,
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
+use baeum_domain::position::number;
 use futures::StreamExt;
 use tokio::{
     sync::{mpsc, watch},
@@ -20,7 +23,10 @@ use super::{
     message::Message,
     tip::{Tip, ends_at},
 };
-use crate::{error::LogError, nats::Broker};
+use crate::{
+    error::LogError,
+    nats::{self, Broker},
+};
 
 /// How many messages may be on the way.
 const WINDOW: u64 = 4_096;
@@ -29,9 +35,11 @@ const WINDOW_BYTES: usize = 8 << 20;
 /// Every which message is acknowledged, beside the last one at hand.
 const ACKNOWLEDGE_EVERY: u64 = 64;
 /// How long an acknowledgement may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a relay that has nothing to do looks whether the stream is still there.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// What the broker answers to a message that does not come right after the one that it names.
+const REFUSALS: [ErrorCode; 2] = [ErrorCode::STREAM_WRONG_LAST_SEQUENCE, ErrorCode::STREAM_WRONG_LAST_MESSAGE_ID];
 
 /// Publishes what comes by `pages` after `tip`, and tells how far the broker has it.
 pub(super) async fn run(
@@ -47,6 +55,7 @@ pub(super) async fn run(
     };
     let mut window = Window::after(tip.sequence);
     let mut waiting = VecDeque::new();
+    let mut has_messages = false;
     let mut check = interval(CHECK_EVERY);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,18 +72,22 @@ pub(super) async fn run(
             ack = acks.next() => match ack.as_ref().map(sequence_of) {
                 Some(Ok(sequence)) => {
                     let count = window.acknowledge(sequence);
+                    has_messages = true;
                     let reached = Tip { sequence: window.acknowledged, position: tip.position_of(window.acknowledged) };
                     acknowledged.send_replace(reached);
                     metrics::counter!("baeum_relay_events_total").increment(count);
-                    metrics::gauge!("baeum_relay_position").set(approximate(reached.position));
+                    metrics::gauge!("baeum_relay_position", "stream" => broker.stream.clone())
+                        .set(approximate(number(reached.position)));
                 }
                 Some(Err(ended)) => return ended,
                 None => return LogError::Broker("the connection was closed".to_owned()).into(),
             },
             () = sleep_until(window.progress + PATIENCE), if !window.is_empty() => return silent().into(),
             _ = check.tick(), if window.is_empty() => {
-                match broker.stream().await {
-                    Ok(stream) if ends_at(stream.cached_info(), window.published) => {}
+                match broker.ask_stream().await {
+                    Ok(stream) if ends_at(stream.cached_info(), window.published, has_messages) => {
+                        has_messages = stream.cached_info().state.messages > 0;
+                    }
                     Ok(_) => return Ended::Moved,
                     Err(error) => return error.into(),
                 }
@@ -92,8 +105,11 @@ async fn send(
 ) -> Result<(), LogError> {
     while window.has_room() {
         let Some(message) = waiting.pop_front() else { return Ok(()) };
-        let Message { subject, headers, body, .. } = message;
-        window.publish(body.len());
+        let Message { event_id, subject, mut headers, body, .. } = message;
+        if !window.is_empty() {
+            headers.insert(nats::CHAIN, window.last_id.as_str());
+        }
+        window.publish(event_id, body.len());
         let ask = waiting.is_empty() || !window.has_room() || window.published.is_multiple_of(ACKNOWLEDGE_EVERY);
         let sent = if ask {
             window.asked.push_back((window.published, window.bytes_published));
@@ -113,8 +129,10 @@ fn sequence_of(answer: &async_nats::Message) -> Result<u64, Ended> {
         return Err(failed("there is no stream".to_owned()));
     }
     match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
+        // A duplicate is what another relay has just published.
+        Ok(Response::Ok(ack)) if ack.duplicate => Err(Ended::Moved),
         Ok(Response::Ok(ack)) => Ok(ack.sequence),
-        Ok(Response::Err { error }) if error.error_code() == ErrorCode::STREAM_WRONG_LAST_SEQUENCE => Err(Ended::Moved),
+        Ok(Response::Err { error }) if REFUSALS.contains(&error.error_code()) => Err(Ended::Moved),
         Ok(Response::Err { error }) => Err(failed(error.to_string())),
         Err(error) => Err(failed(error.to_string())),
     }
@@ -133,6 +151,7 @@ fn approximate(position: i64) -> f64 {
 struct Window {
     published: u64,
     acknowledged: u64,
+    last_id: String,
     bytes_published: usize,
     bytes_acknowledged: usize,
     /// Which messages were published with a wish for an answer, and how many bytes up to each.
@@ -146,6 +165,7 @@ impl Window {
         Self {
             published: sequence,
             acknowledged: sequence,
+            last_id: String::new(),
             bytes_published: 0,
             bytes_acknowledged: 0,
             asked: VecDeque::new(),
@@ -161,26 +181,23 @@ impl Window {
         self.published - self.acknowledged < WINDOW && self.bytes_published - self.bytes_acknowledged < WINDOW_BYTES
     }
 
-    fn publish(&mut self, bytes: usize) {
+    fn publish(&mut self, id: String, bytes: usize) {
         if self.is_empty() {
             self.progress = Instant::now();
         }
         self.published += 1;
+        self.last_id = id;
         self.bytes_published += bytes;
     }
 
     /// Takes everything up to `sequence` as stored; returns how many that are.
     fn acknowledge(&mut self, sequence: u64) -> u64 {
+        let before = self.acknowledged;
         while let Some((asked, bytes)) = self.asked.front().copied().filter(|(asked, _)| *asked <= sequence) {
-            self.bytes_acknowledged = bytes;
-            self.progress = Instant::now();
             self.asked.pop_front();
-            let count = asked - self.acknowledged;
-            self.acknowledged = asked;
-            if self.asked.front().is_none_or(|(next, _)| *next > sequence) {
-                return count;
-            }
+            (self.acknowledged, self.bytes_acknowledged) = (asked, bytes);
+            self.progress = Instant::now();
         }
-        0
+        self.acknowledged - before
     }
 }

@@ -38,7 +38,7 @@ impl Tip {
 /// is filled from the beginning when it is a new one, or was emptied though nothing limits it; else (its messages have
 /// aged) the stored position counts.
 pub(super) async fn find(pool: &PgPool, broker: &Broker, stored: Tip) -> Result<Tip, LogError> {
-    let stream = broker.stream().await?;
+    let stream = broker.ask_stream().await?;
     let info = stream.cached_info();
     let (first, last) = (info.state.first_sequence, info.state.last_sequence);
     if info.state.messages > 0 {
@@ -53,9 +53,9 @@ pub(super) async fn find(pool: &PgPool, broker: &Broker, stored: Tip) -> Result<
     Ok(Tip { sequence: last, position })
 }
 
-/// Whether the stream still ends where the relay believes.
-pub(super) fn ends_at(info: &Info, sequence: u64) -> bool {
-    let emptied = info.state.messages == 0 && sequence > 0 && !limited(info);
+/// Whether the stream still ends where the relay believes, with the messages that it `had`.
+pub(super) fn ends_at(info: &Info, sequence: u64, had: bool) -> bool {
+    let emptied = had && info.state.messages == 0 && !limited(info);
     info.state.last_sequence == sequence && !emptied
 }
 
@@ -73,7 +73,7 @@ async fn relayed<I>(pool: &PgPool, stream: &Stream<I>, sequence: u64) -> Result<
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
         Err(error) => return Err(LogError::Broker(format!("message {sequence} cannot be read: {error}"))),
     };
-    let header = |name| message.headers.get(name).map(|value| value.as_str());
+    let header = |name| message.headers.get(name).map(async_nats::HeaderValue::as_str);
     let fence = header(nats::FENCE).and_then(|it| it.parse::<u64>().ok());
     let position = header(nats::POSITION).and_then(|it| it.parse::<i64>().ok());
     let event_id = header(nats::EVENT_ID).and_then(|it| it.parse::<Uuid>().ok());

@@ -32,7 +32,7 @@ async fn a_cqrs_es_framework_runs_on_our_log() {
     framework.execute_with_metadata(&id.to_string(), register(id), metadata).await.expect("registered");
     framework.execute(&id.to_string(), goal(25)).await.expect("changed");
     let loaded = log.load::<User>(TENANT, &id.to_string()).await.expect("readable");
-    assert_eq!(loaded.state.profile.and_then(|profile| profile.daily_minutes), Some(25));
+    assert_eq!(loaded.state.profile.as_ref().and_then(|profile| profile.daily_minutes), Some(25));
     assert_eq!(log.read(0, 10).await.expect("readable")[0].actor, "an older program");
     framework.execute(&id.to_string(), goal(2)).await.expect_err("refused");
     assert_eq!(log.head().await.expect("readable"), 2);

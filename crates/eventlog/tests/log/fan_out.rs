@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::support::{open, registered};
+use crate::{
+    stream::{messages, remove},
+    support::{open, registered},
+};
 use baeum_eventlog::{Feed, lease::Lease, nats::Broker, relay};
 use baeum_testing::{TestDatabase, eventually, nats_url, new_id, stream_name};
 use tokio_util::sync::CancellationToken;
 
 /// Follows a feed until it has brought `count` events, and checks that nothing is missing or doubled.
-async fn collect(feed: &mut Feed, mut position: i64, count: i64) {
+pub(crate) async fn collect(feed: &mut Feed, mut position: i64, count: i64) {
     let end = position + count;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while position < end {
         assert!(tokio::time::Instant::now() < deadline, "the feed stopped at {position} of {end}");
         for event in feed.next(position, 50, Duration::from_millis(200)).await.expect("readable") {
@@ -128,17 +131,4 @@ async fn a_lease_whose_holder_is_gone_is_taken_over_within_seconds() {
     assert!(claim(new_id()).hold().await.expect("asked"));
     let heir = claim(new_id());
     eventually("the lease ends", || async { heir.hold().await.expect("asked").then_some(()) }).await;
-}
-
-async fn jetstream() -> async_nats::jetstream::Context {
-    async_nats::jetstream::new(async_nats::connect(nats_url()).await.expect("NATS answers"))
-}
-
-async fn messages(stream: &str) -> u64 {
-    let stream = jetstream().await.get_stream(stream).await.expect("the stream exists");
-    stream.get_info().await.expect("known").state.messages
-}
-
-async fn remove(stream: &str) {
-    jetstream().await.delete_stream(stream).await.expect("removed");
 }

@@ -1,7 +1,12 @@
 //! The log on a real Postgres and a real JetStream.
 
 mod append;
+mod cluster;
 mod cqrs;
 mod fan_out;
+mod feed;
+mod line;
+mod relay;
 mod shards;
+mod stream;
 mod support;

@@ -8,6 +8,7 @@ use baeum_domain::{
 };
 use baeum_eventlog::{CommandContext, EventLog, ExecuteError, Loaded, Options, Outcome, nats::Broker};
 use baeum_testing::{TestClock, TestDatabase, new_id};
+use futures::StreamExt as _;
 use uuid::Uuid;
 
 pub(crate) const TENANT: &str = "main";
@@ -61,4 +62,10 @@ pub(crate) async fn registered(log: &EventLog) -> Uuid {
     let id = new_id();
     execute(log, &context(None), id, register(id)).await.expect("registered");
     id
+}
+
+/// Registers so many users, many at a time.
+pub(crate) async fn registered_many(log: &EventLog, count: usize) {
+    let done = futures::stream::iter(0..count).map(|_| registered(log)).buffer_unordered(64);
+    assert_eq!(done.count().await, count);
 }

@@ -1,206 +1,215 @@
-//! The tables of a projection, made again beside the live ones.
+//! The tables of a projection, made again beside the live ones, and how far they have come.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use baeum_eventlog::{
     EventLog, LogError,
     lease::{Lease, RENEW_EVERY, TTL},
 };
-use futures::future::BoxFuture;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::{
-    RebuildError,
-    comparison::{Comparison, compare_table},
-};
-use crate::{
-    Projection, cursor,
-    fold::{Entry, Skips, Stretch},
-    parking,
-    projection::Failure,
-};
-
-/// How many events are taken in in one transaction.
-const PAGE: usize = 500;
+use super::{RebuildError, pipeline::Pipeline};
+use crate::{Projection, cursor, fold::Skips, parking, projection::Failure};
 
 /// Tables of a projection in a schema beside the live ones.
 pub(super) struct Shadow {
-    log: EventLog,
+    pub(super) log: EventLog,
     pub(super) projection: Arc<dyn Projection>,
-    schema: String,
+    /// Its name: of its tables, and in `rebuilds`.
+    pub(super) schema: String,
+    /// Who works on it: this one.
+    pub(super) run: Uuid,
     lease: Lease,
-    renewed: Instant,
-    pub(super) position: i64,
+    /// How far each partition has come.
+    pub(super) positions: BTreeMap<u32, i64>,
+    pub(super) skips: Arc<Skips>,
 }
 
 impl Shadow {
     pub(super) fn new(log: &EventLog, projection: Arc<dyn Projection>, purpose: &str) -> Self {
         let name = projection.name();
-        let lease = Lease::new(log.pool().clone(), format!("{purpose}:{name}"), log.clock().new_id());
+        let run = log.clock().new_id();
+        let lease = Lease::new(log.pool().clone(), format!("{purpose}:{name}"), run);
         let schema = format!("{purpose}_{name}");
-        Self { log: log.clone(), projection, schema, lease, renewed: Instant::now(), position: log.floor() }
-    }
-
-    /// Makes the tables, works with them, and drops what is left of them, whatever came of it.
-    pub(super) async fn run<T, P: FnMut(i64, i64) + Send>(
-        mut self,
-        mut progress: P,
-        work: impl AsyncFnOnce(&mut Self, &mut P) -> Result<T, RebuildError>,
-    ) -> Result<T, RebuildError> {
-        self.enter().await?;
-        let result = match self.create().await {
-            Ok(()) => work(&mut self, &mut progress).await,
-            Err(source) => Err(RebuildError::Database { projection: self.projection.name(), source }),
-        };
-        let dropped = self.drop_schema().await;
-        // A lease that cannot be given back ends by itself.
-        let _ = self.lease.release().await;
-        let value = result?;
-        self.in_database(dropped)?;
-        Ok(value)
+        let (positions, skips) = (BTreeMap::new(), Arc::default());
+        Self { log: log.clone(), projection, schema, run, lease, positions, skips }
     }
 
     /// Takes the lease; that of a process that was killed ends within its time.
-    async fn enter(&mut self) -> Result<(), RebuildError> {
+    pub(super) async fn enter(&self) -> Result<(), RebuildError> {
         let deadline = Instant::now() + TTL + RENEW_EVERY;
-        loop {
-            let held = self.lease.hold().await;
-            if self.in_database(held)? {
-                self.renewed = Instant::now();
-                return Ok(());
-            }
+        while !self.in_database(self.lease.hold().await)? {
             if Instant::now() >= deadline {
-                return Err(RebuildError::Busy { projection: self.projection.name() });
+                return Err(self.busy());
             }
             sleep(Duration::from_millis(200)).await;
         }
+        Ok(())
     }
 
-    async fn create(&self) -> Result<(), sqlx::Error> {
-        self.drop_schema().await?;
+    /// Gives the lease back. One that cannot be given back ends by itself.
+    pub(super) async fn leave(&self) {
+        let _ = self.lease.release().await;
+    }
+
+    /// Goes on with tables that an earlier run has left, and puts that run out. `false` where there are none, or none
+    /// that this version of the projection has made of this log.
+    pub(super) async fn resume(&mut self) -> Result<bool, sqlx::Error> {
+        let head = self.log.head().await.map_err(database_error)?;
+        let mut transaction = self.log.pool().begin().await?;
+        let known: Vec<(i32, i64, i64)> =
+            sqlx::query_as("UPDATE rebuilds SET run = $2 WHERE name = $1 RETURNING partition, version, position")
+                .bind(&self.schema)
+                .bind(self.run)
+                .fetch_all(&mut *transaction)
+                .await?;
+        let version = i64::from(self.projection.version());
+        let fits = known.iter().all(|(_, begun, position)| *begun == version && *position <= head);
+        let whole = known.len() == self.partitions().len() && self.has_tables(&mut transaction).await?;
+        if !fits || !whole {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        transaction.commit().await?;
+        self.positions = known.iter().map(|(partition, _, position)| (partition.cast_unsigned(), *position)).collect();
+        Ok(true)
+    }
+
+    async fn has_tables(&self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let tables: Vec<String> = self.tables().map(|table| format!("{}.{table}", self.schema)).collect();
+        sqlx::query_scalar("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name")
+            .bind(tables)
+            .fetch_one(db)
+            .await
+    }
+
+    /// Makes the tables anew.
+    pub(super) async fn create(&mut self) -> Result<(), sqlx::Error> {
         let now = self.log.clock().now();
         cursor::open(self.log.pool(), self.projection.as_ref(), now).await?;
         let schema = &self.schema;
         let mut transaction = self.log.pool().begin().await?;
+        self.drop_tables(&mut transaction).await?;
         sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *transaction).await?;
-        for table in self.projection.tables().iter().chain(&parking::TABLES) {
+        for table in self.tables() {
             sqlx::query(&format!("CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)"))
                 .execute(&mut *transaction)
                 .await?;
         }
+        let partitions = self.partitions();
+        sqlx::query(
+            "INSERT INTO rebuilds (name, partition, version, run, position, updated_at)
+             SELECT $1, partition, $3, $4, $6, $5 FROM generate_series(0, $2 - 1) AS partition",
+        )
+        .bind(schema)
+        .bind(i32::try_from(partitions.len()).expect("few partitions"))
+        .bind(i64::from(self.projection.version()))
+        .bind(self.run)
+        .bind(now)
+        .bind(self.log.floor())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        self.positions = partitions.into_iter().map(|partition| (partition, self.log.floor())).collect();
+        Ok(())
+    }
+
+    /// Drops what is left of the tables.
+    pub(super) async fn drop_schema(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.log.pool().begin().await?;
+        self.drop_tables(&mut transaction).await?;
         transaction.commit().await
     }
 
-    async fn drop_schema(&self) -> Result<(), sqlx::Error> {
-        sqlx::query(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema)).execute(self.log.pool()).await?;
+    async fn drop_tables(&self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM rebuilds WHERE name = $1").bind(&self.schema).execute(&mut *db).await?;
+        sqlx::query(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema)).execute(db).await?;
         Ok(())
     }
 
-    /// Takes in the log up to its head.
-    pub(super) async fn follow(&mut self, progress: &mut (impl FnMut(i64, i64) + Send)) -> Result<(), RebuildError> {
-        let head = self.log.head().await;
-        let head = head.map_err(|error| self.stopped(error.into()))?;
-        self.follow_to(head, progress).await
+    /// Takes in the log up to its head. `false` where it was stopped before.
+    pub(super) async fn follow(
+        &mut self,
+        workers: usize,
+        stop: &CancellationToken,
+        progress: &mut (impl FnMut(i64, i64) + Send),
+    ) -> Result<bool, RebuildError> {
+        let head = self.log.head().await.map_err(|error| self.stopped(error.into()))?;
+        self.follow_to(head, workers, stop, progress).await
     }
 
-    /// Takes in the log up to `target`, a page and a transaction at a time.
+    /// Takes in the log up to `target`. `false` where it was stopped before.
     pub(super) async fn follow_to(
         &mut self,
         target: i64,
+        workers: usize,
+        stop: &CancellationToken,
         progress: &mut (impl FnMut(i64, i64) + Send),
-    ) -> Result<(), RebuildError> {
-        progress(self.position, target);
+    ) -> Result<bool, RebuildError> {
         let skips = Skips::load(&self.log, self.projection.name()).await;
-        let skips = skips.map_err(|error| self.stopped(error.into()))?;
-        while self.position < target {
-            if self.renewed.elapsed() >= RENEW_EVERY {
-                let held = self.lease.hold().await;
-                if !self.in_database(held)? {
-                    return Err(RebuildError::Busy { projection: self.projection.name() });
+        self.skips = Arc::new(skips.map_err(|error| self.stopped(error.into()))?);
+        let pipeline = Pipeline::new(self, workers);
+        let lost = async {
+            loop {
+                sleep(RENEW_EVERY).await;
+                match self.lease.hold().await {
+                    Ok(true) => {}
+                    Ok(false) => return self.busy(),
+                    Err(source) => return RebuildError::Database { projection: self.projection.name(), source },
                 }
-                self.renewed = Instant::now();
             }
-            let wanted = usize::try_from(target - self.position).unwrap_or(PAGE).min(PAGE);
-            let stored: Result<_, LogError> = self.log.read(self.position, wanted).await;
-            let stored = stored.map_err(|error| self.stopped(error.into()))?;
-            let all: Vec<u32> = (0..self.projection.order().partitions()).collect();
-            let mut stretch = Stretch::prepare(self.projection.as_ref(), &skips, &all, self.position, stored);
-            let taken = stretch.take_in(self.log.pool(), self.log.clock().now(), &Enter(&self.schema)).await;
-            taken.map_err(|failure| self.stopped(failure))?;
-            if stretch.end == self.position {
-                // The log has no hole; a target past its end is a cursor of another log.
-                self.position = target;
-                break;
-            }
-            self.position = stretch.end;
-            progress(self.position, target);
-        }
-        Ok(())
+        };
+        let positions = tokio::select! {
+            positions = pipeline.run(target, stop, progress) => positions?,
+            error = lost => return Err(error),
+        };
+        self.positions = positions;
+        Ok(self.positions.values().all(|position| *position >= target))
     }
 
-    /// Puts the new tables in the place of the old ones; `false` when those have come further meanwhile, unless
-    /// `backwards`.
-    pub(super) async fn take_over(&self, backwards: bool) -> Result<bool, sqlx::Error> {
-        let name = self.projection.name();
-        let mut transaction = self.log.pool().begin().await?;
-        let live = cursor::lock(&mut transaction, name).await?;
-        if live.iter().any(|live| *live > self.position) && !backwards {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        cursor::set(&mut transaction, name, self.position, self.log.clock().now()).await?;
-        for table in parking::TABLES {
-            let sql = format!("DELETE FROM public.{table} WHERE projection = $1");
-            sqlx::query(&sql).bind(name).execute(&mut *transaction).await?;
-            let sql = format!("INSERT INTO public.{table} SELECT * FROM {}.{table}", self.schema);
-            sqlx::query(&sql).execute(&mut *transaction).await?;
-        }
-        for table in self.projection.tables() {
-            sqlx::query(&format!("DROP TABLE public.{table}")).execute(&mut *transaction).await?;
-        }
-        for table in self.projection.tables() {
-            sqlx::query(&format!("ALTER TABLE {}.{table} SET SCHEMA public", self.schema))
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
+    /// How far all partitions have come.
+    pub(super) fn position(&self) -> i64 {
+        self.positions.values().copied().min().unwrap_or(self.log.floor())
     }
 
-    /// Compares with the live tables, whose cursor is held meanwhile; `None` when it is not where this is.
-    pub(super) async fn compare(&self) -> Result<Option<Comparison>, sqlx::Error> {
-        let projection = self.projection.name();
-        let mut transaction = self.log.pool().begin().await?;
-        if cursor::lock(&mut transaction, projection).await?.iter().any(|live| *live != self.position) {
-            transaction.rollback().await?;
-            return Ok(None);
-        }
-        let mut tables = vec![];
-        for table in self.projection.tables() {
-            tables.push(compare_table(&mut transaction, &self.schema, table).await?);
-        }
-        transaction.rollback().await?;
-        Ok(Some(Comparison { projection, position: self.position, tables }))
+    pub(super) fn partitions(&self) -> Vec<u32> {
+        (0..self.projection.order().partitions()).collect()
     }
 
-    fn stopped(&self, failure: Failure) -> RebuildError {
+    /// The tables of the projection, and those of its parked streams.
+    fn tables(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.projection.tables().iter().chain(&parking::TABLES).copied()
+    }
+
+    pub(super) fn stopped(&self, failure: Failure) -> RebuildError {
         RebuildError::Stopped { projection: self.projection.name(), position: failure.position, error: failure.error }
+    }
+
+    pub(super) fn busy(&self) -> RebuildError {
+        RebuildError::Busy { projection: self.projection.name() }
     }
 
     pub(super) fn in_database<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, RebuildError> {
         result.map_err(|source| RebuildError::Database { projection: self.projection.name(), source })
     }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        self.log.pool()
+    }
 }
 
-/// The tables of a stretch are those of this schema.
-struct Enter<'s>(&'s str);
+/// Chooses the tables of a schema until the end of the transaction.
+pub(super) async fn choose_tables(db: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(&format!("SET LOCAL search_path TO {schema}")).execute(db).await?;
+    Ok(())
+}
 
-impl Entry for Enter<'_> {
-    fn enter<'a>(&'a self, db: &'a mut PgConnection, _: i64) -> BoxFuture<'a, Result<bool, sqlx::Error>> {
-        Box::pin(async move {
-            sqlx::query(&format!("SET LOCAL search_path TO {}", self.0)).execute(db).await?;
-            Ok(true)
-        })
+fn database_error(error: LogError) -> sqlx::Error {
+    match error {
+        LogError::Unavailable(error) => error,
+        other => sqlx::Error::Protocol(other.to_string()),
     }
 }

@@ -15,6 +15,7 @@ pub struct CurriculumAssignment;
 impl Process for CurriculumAssignment {
     const NAME: &'static str = "curriculum_assignment";
     const TIMEOUT: Option<Duration> = None;
+    const EVENTS: &'static [&'static str] = &["LevelAssessed", "LessonStarted"];
     type State = ();
 
     fn instance(event: &Recorded<AnyEvent>) -> Option<String> {

@@ -31,6 +31,7 @@ pub enum Stage {
 impl Process for LessonCompletion {
     const NAME: &'static str = "lesson_completion";
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(15 * 60));
+    const EVENTS: &'static [&'static str] = &["LessonCompleted", "RecommendationGenerated", "OttContentSuggested"];
     type State = Stage;
 
     fn instance(event: &Recorded<AnyEvent>) -> Option<String> {

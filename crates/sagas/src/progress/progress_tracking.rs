@@ -21,6 +21,7 @@ pub struct ProgressTracking;
 impl Process for ProgressTracking {
     const NAME: &'static str = "progress_tracking";
     const TIMEOUT: Option<Duration> = None;
+    const EVENTS: &'static [&'static str] = &["LevelAssessed", "EvaluationCompleted"];
     type State = ();
 
     fn instance(event: &Recorded<AnyEvent>) -> Option<String> {

@@ -1,13 +1,12 @@
-//! Processes are killed while learners work: nothing that was answered is lost, nothing happens twice.
-
-mod support;
+//! The embedded server is killed while learners work: nothing that was answered is lost, nothing happens twice.
 
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Client, Platform, all_events, eventually};
+
+use crate::support::{Client, Platform, all_events, eventually};
 
 const LEARNERS: usize = 10;
 
@@ -20,18 +19,6 @@ async fn kill_9_in_the_middle_of_work_loses_and_doubles_nothing_embedded() {
         platform.kill_and_restart(0);
     }
     check(&mut platform, work).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kill_9_of_every_role_loses_and_doubles_nothing_on_postgres_and_jetstream() {
-    let mut platform = Platform::production().await;
-    let work = start_work(&platform);
-    for number in [0, 2, 3, 1] {
-        pause().await;
-        platform.kill_and_restart(number);
-    }
-    check(&mut platform, work).await;
-    platform.remove_stream().await;
 }
 
 /// Long enough for some commands, short enough to hit the middle of others.
