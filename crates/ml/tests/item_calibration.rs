@@ -1,7 +1,7 @@
 //! Batch calibration against published estimates, and against the truth where answers are simulated.
 
 use baeum_ml::assessment::irt::{
-    Calibration, CalibrationError, Model, Options, Responses,
+    Calibration, CalibrationError, Model, Options, Priors, Responses,
     ability::expected_a_posteriori,
     calibrate,
     calibrate::NoVariance,
@@ -147,6 +147,19 @@ fn a_sparse_matrix_is_calibrated_from_what_there_is() {
     let abilities = expected_a_posteriori(&simulation.responses, &calibration.curves());
     let pairs = abilities.iter().zip(&simulation.abilities).map(|(ability, truth)| (ability.theta, *truth));
     assert!(rmse(pairs) < 0.62, "abilities");
+}
+
+#[test]
+fn a_bank_wider_than_any_matrix_of_parameters_is_calibrated_item_by_item() {
+    // 1,100 items with 2,200 parameters; each of 4,000 persons answers about 22.
+    let simulation = Design { missing: 0.98, ..design(4_000, 1_100, Model::TwoPl) }.simulate();
+    let options = Options { tolerance: 1e-3, ..Options::new(Model::TwoPl).threads(4) };
+    let options = Options { priors: Priors { log_a: Some((0.0, 0.5)), b: Some((0.0, 2.0)), c: None }, ..options };
+    let calibration = calibrated(&simulation.responses, &options);
+    let [(error_a, claimed_a), (error_b, claimed_b)] = errors(&simulation, &calibration);
+    let [_, b, _] = covered(&simulation, &calibration);
+    let shown = format!("a {error_a:.3} ({claimed_a:.3}), b {error_b:.3} ({claimed_b:.3}), covered {b} of 1,100");
+    assert!(error_a < 0.36 && error_b < 0.4 && b >= 1_020, "{shown}");
 }
 
 #[test]

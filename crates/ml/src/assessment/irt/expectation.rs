@@ -21,6 +21,8 @@ const BYTES: usize = 256;
 const MOST_BITS: u32 = 44;
 /// Added to a number below 2⁵², it leaves the number's nearest integer in the lower bits.
 const ROUNDER: f64 = 4_503_599_627_370_496.0;
+/// Tables of all threads together take no more memory than this, so that very wide matrices are summed by fewer threads.
+const MOST_BYTES: usize = 2 << 30;
 /// Blocks that a thread takes at once.
 const BLOCKS: usize = 8;
 
@@ -78,11 +80,13 @@ impl<'a> Expectation<'a> {
             missing_of_item: vec![0; if_missing(of_items)],
         };
         let persons = u64::try_from(patterns.of_person.len()).expect("a count");
+        let bytes = 8 * if_missing(table) + 8 * table;
+        let threads = threads.min(MOST_BYTES / bytes.max(1)).clamp(1, blocks.max(1));
         let bits = MOST_BITS.min(persons.leading_zeros().saturating_sub(2));
         Self {
             tables: Tables::default(),
             log_marginals: vec![0.0; patterns.len()],
-            workers: (0..threads.clamp(1, blocks.max(1))).map(|_| worker()).collect(),
+            workers: (0..threads).map(|_| worker()).collect(),
             unit: libm::exp2(-f64::from(bits)),
             counts: Counts::default(),
             patterns,

@@ -31,6 +31,7 @@ mod maximization;
 mod posterior;
 mod priors;
 mod quadrature;
+mod scores;
 mod squarem;
 mod threads;
 
