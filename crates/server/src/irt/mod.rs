@@ -233,6 +233,9 @@ fn warnings(report: &Report) -> Vec<String> {
     if let Some(names) = named(&|at| calibration.items[at].b.abs() > 6.0) {
         warnings.push(format!("the difficulty of {names} is beyond every person: these answers say little about it"));
     }
+    if let Some(names) = named(&|at| calibration.items[at].a.abs() > 10.0) {
+        warnings.push(format!("{names} would separate persons without error: is there a copy of it among the items?"));
+    }
     warnings
 }
 

@@ -8,8 +8,8 @@
 //! answers are independent given ability. [`calibrate()`] finds the parameters, [`ability`] places persons, [`fit`] and
 //! [`dif`] say where the model is wrong.
 //!
-//! Exponentials and logarithms are made of additions and multiplications only (`libm`), and sums have one order (or are sums of integers, which have none), so a
-//! calibration gives the same bits on every platform and with any number of threads.
+//! Exponentials and logarithms are `libm`'s, or written out here, and sums have one order (or are sums of integers, which
+//! need none), so a calibration gives the same bits on every platform and with any number of threads.
 
 #![allow(clippy::cast_precision_loss, reason = "counts of answers are far below 2^53")]
 #![allow(clippy::many_single_char_names, reason = "a, b, c, θ, P and Q are the names of the field")]
