@@ -296,7 +296,7 @@ async fn queries(table: &mut Table, learner: &Client, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_an_unknown_version_stops_what_needs_it_and_nothing_else() {
+async fn an_event_of_an_unknown_version_parks_its_learner_and_stops_nobody_else() {
     let mut platform = Platform::production().await;
     let (learner, id) = platform.client().learner("mina").await;
     let (other, other_id) = platform.client().learner("jun").await;
@@ -317,15 +317,18 @@ async fn an_event_of_an_unknown_version_stops_what_needs_it_and_nothing_else() {
     other.patch(&format!("/v1/learners/{other_id}"), goal).await.expect(200);
     other.post("/v1/assessments", json!({})).await.expect(201);
     let admin = platform.admin().await;
-    support::eventually("the projection says why it stands still", || async {
+    support::eventually("the learner is parked and everything else is live", || async {
         let status = admin.get("/v1/projections").await.expect(200);
         let all = status["projections"].as_array()?.clone();
         let learners = all.iter().find(|it| it["name"] == "learners")?;
-        let others = all.iter().filter(|it| it["name"] == "assessments");
-        let told = learners["error"].as_str().is_some_and(|it| it.contains("version 9"));
-        (learners["state"] == "failed" && told && others.clone().all(|it| it["state"] == "live")).then_some(())
+        (learners["parked_streams"] == 1 && all.iter().all(|it| it["state"] == "live")).then_some(())
     })
     .await;
+    let parked = admin.get("/v1/projections/learners/parked").await.expect(200);
+    assert_eq!(parked["parked"][0]["key"], json!(id));
+    assert!(parked["parked"][0]["reason"].as_str().is_some_and(|it| it.contains("version 9")), "{parked:#}");
+    let seen = other.get(&format!("/v1/learners/{other_id}")).await.expect(200);
+    assert_eq!(seen["daily_goal_minutes"], 20);
     platform.stop();
     platform.remove_stream().await;
 }

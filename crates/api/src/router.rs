@@ -49,6 +49,9 @@ pub fn router_for_operators(state: ApiState) -> Router {
         .route("/health/live", routing::get(ops::live))
         .route("/health/ready", routing::get(ops::ready))
         .fallback(layers::no_such_route)
+        .method_not_allowed_fallback(layers::method_not_allowed)
         .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn(layers::bound))
+        .layer(middleware::from_fn_with_state(state.clone(), layers::observe))
         .with_state(state)
 }

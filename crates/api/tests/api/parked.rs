@@ -48,7 +48,7 @@ async fn an_administrator_has_a_parked_stream_retried() {
         assert_eq!(world.get("/health/ready").send().await.status, 200);
         let metrics = world.get("/metrics").send().await.text;
         for line in ["baeum_projection_parked_streams", "baeum_projection_oldest_waiting_seconds"] {
-            assert!(metrics.contains(&format!(r#"{line}{{projection="learners"}}"#)), "{metrics}");
+            assert!(metrics.contains(&format!(r#"{line}{{projection="learners",shard="0"}}"#)), "{metrics}");
         }
 
         // In vain at first; a repeated request is one attempt.
