@@ -1,8 +1,8 @@
 //! The full command over HTTP: token, idempotency key, load, decide, append, answer, by the real binary in its `api`
 //! role; beside the log's own rate with the very same commands, events and receipts.
 //!
-//! The command is a change of the daily goal, one event. One administrator's token changes the goals of many learners:
-//! tokens are checked anew in every request, so that it is always the same costs nothing less.
+//! The command is a change of the daily goal, one event. One administrator's token changes the goals of many learners, as
+//! one learner's is used for many requests: a server that remembers the tokens it has verified may make use of that.
 
 mod http;
 

@@ -58,9 +58,15 @@ fn loads_are_measured_beside_stock_and_told_as_a_table_and_as_lines() {
 fn every_query_of_the_log_is_told_with_its_plan() {
     let (text, rows) = run(&["growth", "--plans", "--smallest", "--seconds", "0.2"]);
     assert!(!rows.is_empty());
-    for telling in
-        ["| append", "| load |", "| read by position", "| relay |", "Insert on events", "events_position_key"]
-    {
+    for telling in [
+        "| append",
+        "| load |",
+        "| read by position",
+        "| relay |",
+        "| a command sent again",
+        "Insert on events",
+        "events_position_key",
+    ] {
         assert!(text.contains(telling), "'{telling}' is missing: {text}");
     }
     let plans: Vec<&str> = text.lines().filter(|line| line.contains("FROM events")).collect();

@@ -10,12 +10,14 @@ use std::{
 
 use baeum_domain::{identity::user::User, learning::lesson::Lesson};
 use baeum_eventlog::{
-    EventFilter, EventLog, Options,
+    CommandContext, EventFilter, EventLog, Options,
+    lease::release_all,
     nats::Broker,
     read_at,
     relay::{self, lag},
+    shard::assign,
 };
-use baeum_testing::{TestClock, nats_url, stream_name};
+use baeum_testing::{TestClock, nats_url, new_id, stream_name};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
@@ -27,8 +29,12 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _};
 
 use crate::{
     Failure,
-    append::{Store as _, ours::Ours},
+    append::{
+        Store as _,
+        ours::{Ours, context},
+    },
     drive::{Client, Window, drive},
+    workbook::{self, Answer, Workbook},
 };
 
 /// How many clients append at once.
@@ -76,6 +82,8 @@ pub(crate) async fn describe(url: &str) -> Result<String, Failure> {
     let middle = log.floor() + (head - log.floor()) / 2;
     log.read(middle, 1_000).await?;
     show("read by position, 1,000 events");
+    log.scan(middle, middle + 1_000, &["parked_stream"]).await?;
+    show("scan for a rebuild, 1,000 events");
     read_at(&mut *pool.acquire().await?, &[middle, middle + 9, middle + 99]).await?;
     show("read three positions");
     let tenant = Some("main".to_owned());
@@ -101,24 +109,36 @@ pub(crate) async fn describe(url: &str) -> Result<String, Failure> {
     show("load");
     log.load::<User>("main", "nobody").await?;
     show("load what never happened");
+    log.read_stream::<Lesson>("main", &some.1, 0).await?;
+    show("events of one aggregate");
     log.belongs_to("main", &some.0, &some.1).await?;
     show("whose aggregate");
 
     append(&log).await?;
     show("append, up to 512 commands of 2 events with receipts");
+    repeat(&log).await?;
+    show("a command sent again");
+    grow(&log).await?;
+    show("snapshot of a long stream");
 
     let stream = stream_name();
     let broker = Broker::connect(&nats_url(), &stream).await?;
     let fed = EventLog::open(pool.clone(), clock, Some(broker.clone()), Options::default()).await?;
     lag(&fed, &stream).await?;
     show("lag of the relay");
-    let stop = CancellationToken::new();
-    let relaying = tokio::spawn(relay::run(fed.clone(), broker, stop.clone()));
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    stop.cancel();
-    relaying.await?;
+    // The second finds what the first left.
+    for what in ["relay", "relay, taken over"] {
+        let stop = CancellationToken::new();
+        let relaying = tokio::spawn(relay::run(fed.clone(), broker.clone(), stop.clone()));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        stop.cancel();
+        relaying.await?;
+        show(what);
+    }
     async_nats::jetstream::new(async_nats::connect(nats_url()).await?).delete_stream(&stream).await?;
-    show("relay");
+    assign(&pool, log.shard()).await?;
+    release_all(&pool).await?;
+    show("start");
     Ok(text)
 }
 
@@ -128,6 +148,32 @@ async fn append(log: &EventLog) -> Result<(), Failure> {
     let clients: Vec<Box<dyn Client>> = (0..CLIENTS).map(|index| ours.client(index)).collect();
     let window = Window { warm_up: Duration::ZERO, measured: Duration::from_secs(1) };
     drive(clients, window).await?;
+    Ok(())
+}
+
+/// The same command twice.
+async fn repeat(log: &EventLog) -> Result<(), Failure> {
+    let context = context(Some("0123456789abcdef".into()));
+    let workbook_id = new_id();
+    for _ in 0..2 {
+        exercise(log, &context, Answer { workbook_id, ordinal: 1 }).await?;
+    }
+    Ok(())
+}
+
+/// A stream that grows long enough for a snapshot.
+async fn grow(log: &EventLog) -> Result<(), Failure> {
+    let workbook_id = new_id();
+    for ordinal in 1..=60 {
+        exercise(log, &context(None), Answer { workbook_id, ordinal }).await?;
+    }
+    Ok(())
+}
+
+async fn exercise(log: &EventLog, context: &CommandContext, command: Answer) -> Result<(), Failure> {
+    let id = command.workbook_id.to_string();
+    let prepare = |_| std::future::ready(Ok::<_, workbook::Error>(command.clone()));
+    log.execute::<Workbook, u32, _, _>(context, &id, prepare, |state, _| state.answered).await?;
     Ok(())
 }
 
