@@ -5,10 +5,10 @@ mod support;
 use baeum_testing::{TestDatabase, free_port, nats_url, stream_name};
 use support::{Client, Process, eventually};
 
-/// The value of a metric without labels, where it is told.
+/// The value of a metric that is told once, where it is told.
 async fn metric(client: &Client, name: &str) -> Option<f64> {
     let text = client.get("/metrics").await.expect(200);
-    let line = text.as_str()?.lines().find(|line| line.split(' ').next() == Some(name))?;
+    let line = text.as_str()?.lines().find(|line| line.split([' ', '{']).next() == Some(name))?;
     line.split(' ').next_back()?.parse().ok()
 }
 

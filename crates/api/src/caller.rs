@@ -108,6 +108,6 @@ async fn authenticate(parts: &Parts, state: &ApiState) -> Result<SignedIn, Probl
     if claimed.as_ref() != Some(&claims.tenant) {
         return Err(Problem::plain("token-invalid"));
     }
-    let caller = Caller { tenant: claims.tenant, user_id: claims.sub, roles: claims.roles };
+    let caller = Caller { tenant: claims.tenant.clone(), user_id: claims.sub, roles: claims.roles.clone() };
     Ok(SignedIn { caller, expires_at: claims.exp })
 }

@@ -41,7 +41,7 @@ impl<T: DeserializeOwned + 'static> FromRequest<ApiState> for Incoming<T> {
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, state).await?;
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), state)?;
-        let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+        let bytes = json::bytes(body).await?;
         let idempotency = head
             .key
             .map(|key| IdempotencyKey { key, fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes) });
@@ -66,7 +66,7 @@ impl FromRequest<ApiState> for Bare {
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, state).await?;
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), state)?;
-        let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+        let bytes = json::bytes(body).await?;
         if !bytes.is_empty() {
             let Nothing {} = json::parse(&parts.headers, &bytes)?;
         }

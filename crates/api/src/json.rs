@@ -1,8 +1,7 @@
 //! Request bodies: JSON of at most 64 KiB, and a clear word on whatever is wrong with one.
 
 use axum::{
-    body::{BodyDataStream, Bytes},
-    extract::Request,
+    body::{Body, BodyDataStream, Bytes},
     http::{HeaderMap, HeaderValue, header},
 };
 use futures::StreamExt as _;
@@ -27,8 +26,8 @@ pub(crate) struct Nothing {}
 const PATIENCE: usize = 16 * LIMIT;
 
 /// Reads the bytes of a body.
-pub(crate) async fn bytes(request: Request) -> Result<Bytes, Problem> {
-    let mut body = request.into_body().into_data_stream();
+pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    let mut body = body.into_data_stream();
     let mut bytes = vec![];
     while let Some(part) = body.next().await {
         let part = part.map_err(|_| Problem::plain("bad-request"))?;

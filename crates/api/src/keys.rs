@@ -11,7 +11,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL}
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -20,6 +22,8 @@ use crate::problem::Problem;
 pub(crate) const ISSUER: &str = "baeum";
 /// How long a token is valid.
 pub(crate) const VALID_FOR: TimeDelta = TimeDelta::minutes(15);
+/// Of how many tokens it is remembered that their signature is right.
+const REMEMBERED: usize = 10_000;
 /// How often the keys are read again at most.
 const RELOAD_EVERY: TimeDelta = TimeDelta::seconds(10);
 
@@ -50,8 +54,19 @@ struct Loaded {
     reloaded_at: Option<DateTime<Utc>>,
 }
 
+/// What a token says whose signature was found right, with the keys that it was found right with.
+#[derive(Clone)]
+struct Verified {
+    keys: Arc<Vec<Key>>,
+    claims: Arc<Claims>,
+}
+
 /// The keys of this process.
-pub(crate) struct KeyRing(RwLock<Loaded>);
+pub(crate) struct KeyRing {
+    loaded: RwLock<Loaded>,
+    /// By the hash of the token, so that the memory of the process holds none that could be used.
+    verified: Cache<[u8; 32], Verified>,
+}
 
 /// A token could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +83,7 @@ impl KeyRing {
     /// Reads the keys.
     pub(crate) async fn load(commands: &Commands) -> Result<Self, KeyError> {
         let keys = Arc::new(read(commands).await?);
-        Ok(Self(RwLock::new(Loaded { keys, reloaded_at: None })))
+        Ok(Self { loaded: RwLock::new(Loaded { keys, reloaded_at: None }), verified: Cache::new(REMEMBERED) })
     }
 
     /// Signs a token with the newest key.
@@ -93,9 +108,33 @@ impl KeyRing {
         })
     }
 
-    /// Checks a token: algorithm, key, signature, issuer, then the time by the clock.
-    pub(crate) async fn verify(&self, token: &str, commands: &Commands) -> Result<Claims, Problem> {
-        let clock = commands.log().clock();
+    /// Checks a token: algorithm, key, signature, issuer, then the time by the clock. Of a token that was found right
+    /// with the same keys before, only the time is checked again.
+    pub(crate) async fn verify(&self, token: &str, commands: &Commands) -> Result<Arc<Claims>, Problem> {
+        let hash = Sha256::digest(token).into();
+        let known = self.verified.get(&hash).filter(|known: &Verified| Arc::ptr_eq(&known.keys, &self.keys()));
+        let remembered = known.is_some();
+        let verified = match known {
+            Some(known) => known,
+            None => self.check_signature(token, commands).await?,
+        };
+        let now = commands.log().clock().now().timestamp();
+        if now >= verified.claims.exp {
+            self.verified.remove(&hash);
+            return Err(Problem::plain("token-expired"));
+        }
+        // Signed by us, yet made in the future: the clocks of two processes differ by more than a minute.
+        if verified.claims.iat > now + 60 {
+            return Err(Problem::plain("token-invalid"));
+        }
+        let claims = verified.claims.clone();
+        if !remembered {
+            self.verified.insert(hash, verified);
+        }
+        Ok(claims)
+    }
+
+    async fn check_signature(&self, token: &str, commands: &Commands) -> Result<Verified, Problem> {
         let invalid = || Problem::plain("token-invalid");
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         let kid = header.kid.filter(|_| header.alg == Algorithm::EdDSA).ok_or_else(invalid)?;
@@ -109,22 +148,14 @@ impl KeyRing {
         validation.validate_aud = false;
         validation.set_issuer(&[ISSUER]);
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|_| invalid())?.claims;
-        let now = clock.now().timestamp();
-        if now >= claims.exp {
-            return Err(Problem::plain("token-expired"));
-        }
-        // Signed by us, yet made in the future: the clocks of two processes differ by more than a minute.
-        if claims.iat > now + 60 {
-            return Err(invalid());
-        }
-        Ok(claims)
+        Ok(Verified { claims: Arc::new(claims), keys })
     }
 
     /// Reads the keys again, unless that was done a moment ago.
     pub(crate) async fn refresh(&self, commands: &Commands) -> Result<(), Problem> {
         let now = commands.log().clock().now();
         {
-            let mut loaded = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             if loaded.reloaded_at.is_some_and(|at| now - at < RELOAD_EVERY) {
                 return Ok(());
             }
@@ -132,10 +163,10 @@ impl KeyRing {
         }
         let keys = read(commands).await.map_err(|error| {
             tracing::error!(%error, "the signing keys could not be read again");
-            self.0.write().unwrap_or_else(PoisonError::into_inner).reloaded_at = None;
+            self.loaded.write().unwrap_or_else(PoisonError::into_inner).reloaded_at = None;
             Problem::plain("database-unavailable").retry_after(2)
         })?;
-        self.0.write().unwrap_or_else(PoisonError::into_inner).keys = Arc::new(keys);
+        self.loaded.write().unwrap_or_else(PoisonError::into_inner).keys = Arc::new(keys);
         Ok(())
     }
 
@@ -145,7 +176,7 @@ impl KeyRing {
     }
 
     fn keys(&self) -> Arc<Vec<Key>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
     }
 }
 

@@ -9,6 +9,7 @@ mod drive;
 mod evaluate;
 mod growth;
 mod history;
+mod irt;
 mod live;
 mod load;
 mod rebuild;
@@ -93,9 +94,18 @@ enum Bench {
         #[arg(long, default_value_t = 200_000)]
         events: i64,
     },
+    /// Calibrating items on simulated answers of three sizes, with one thread and with all; it needs no servers
+    Irt {
+        /// How often each calibration is repeated
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// What the answers are drawn from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
     Growth(growth::Growth),
-    /// All of them
+    /// All that need servers
     All,
     /// A process of a benchmark
     #[command(hide = true)]
@@ -105,6 +115,15 @@ enum Bench {
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = CommandLine::parse();
+    if let Bench::Irt { rounds, seed } = line.bench {
+        return match irt::run(rounds, seed, line.settings.json.as_deref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tell(&format!("error: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let done = if servers::are_given() { run(line).await } else { servers::run_with_own().await };
     done.unwrap_or_else(|error| {
         tell(&format!("error: {error}"));
@@ -151,6 +170,6 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Relay { events } => relay::run(events).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
-        Bench::All | Bench::Worker(_) => Ok(vec![]),
+        Bench::All | Bench::Irt { .. } | Bench::Worker(_) => Ok(vec![]),
     }
 }

@@ -16,10 +16,8 @@ use crate::error::LogError;
 /// sequence, and by its id.
 pub(crate) const FENCE: &str = "Nats-Expected-Last-Sequence";
 pub(crate) const CHAIN: &str = "Nats-Expected-Last-Msg-Id";
-/// The header with a message's id, which the next one may name.
-pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
-/// The header with an event's position.
-pub(crate) const POSITION: &str = "ce-position";
+/// The header with a message's id: the event's position.
+pub(crate) const POSITION: &str = "Nats-Msg-Id";
 /// The header with an event's id.
 pub(crate) const EVENT_ID: &str = "ce-id";
 

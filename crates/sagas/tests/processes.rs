@@ -267,21 +267,22 @@ async fn an_instance_that_does_not_get_on_times_out() {
     let world = World::create().await;
     let learner = world.learner().await;
     world.complete_lesson(learner).await;
-    // A command that is put off for ever stands for a step that never succeeds.
+    // A command that is not even kept stands for a step that never succeeds.
     sqlx::query(
-        "CREATE FUNCTION put_off() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN IF NEW.step = 'recommend' THEN NEW.next_attempt_at := '2099-01-01'; END IF; RETURN NEW; END $$",
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN IF NEW.step = 'recommend' THEN RETURN NULL; END IF; RETURN NEW; END $$",
     )
     .execute(&world.database.pool)
     .await
     .expect("created");
-    sqlx::query("CREATE TRIGGER put_off BEFORE INSERT ON process_commands FOR EACH ROW EXECUTE FUNCTION put_off()")
+    sqlx::query("CREATE TRIGGER lose BEFORE INSERT ON process_commands FOR EACH ROW EXECUTE FUNCTION lose()")
         .execute(&world.database.pool)
         .await
         .expect("created");
     let (stop, running) = world.start();
-    eventually("the step waits", || async {
-        let waiting = "SELECT count(*) FROM process_commands WHERE step = 'recommend'";
+    eventually("the instance waits", || async {
+        let waiting =
+            "SELECT count(*) FROM process_instances WHERE process = 'lesson_completion' AND status = 'running'";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&world.database.pool).await.ok()?;
         (waiting == 1).then_some(())
     })

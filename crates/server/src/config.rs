@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     demo::DemoOptions,
+    irt::IrtCommand,
     projections::ProjectionsCommand,
     replay::ReplayOptions,
     shards::{self, ShardConfig},
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
+    /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
+    #[command(subcommand)]
+    Irt(IrtCommand),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -278,6 +282,7 @@ impl Command {
             Self::Replay(_) => "replay",
             Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
+            Self::Irt(_) => "irt",
         }
     }
 }

@@ -12,6 +12,7 @@ mod demo;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod entropy;
+mod irt;
 mod listen;
 mod models;
 mod output;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::{
-    config::{CommandLine, Config},
+    config::{Command, CommandLine, Config},
     roles::RunError,
 };
 
@@ -48,6 +49,16 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    // Arithmetic on files: it needs no runtime, and a signal ends it as any program.
+    if let Command::Irt(command) = &config.command {
+        return match irt::run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     telemetry::start_logging(config.log, &config.log_level);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -82,7 +82,7 @@ impl FromRequest<ApiState> for Newcomer {
         let (parts, body) = request.into_parts();
         let state = TenantState::of_header(&parts.headers, state)?;
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), &state)?;
-        let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+        let bytes = json::bytes(body).await?;
         let body: RegisterRequest = json::parse(&parts.headers, &bytes)?;
         let idempotency = head.key.map(|key| IdempotencyKey { key, fingerprint: without_password(&bytes) });
         let caller = Caller { tenant: state.tenant.clone(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() };

@@ -53,7 +53,7 @@ pub(crate) struct TokenAnswer {
 pub(crate) async fn token(State(state): State<ApiState>, request: HttpRequest) -> Result<Json<TokenAnswer>, Problem> {
     let (parts, body) = request.into_parts();
     let state = TenantState::of_header(&parts.headers, &state)?;
-    let bytes = json::bytes(HttpRequest::from_parts(parts.clone(), body)).await?;
+    let bytes = json::bytes(body).await?;
     let TokenRequest { email, password } = json::parse(&parts.headers, &bytes)?;
     state.throttle.enter(&state.tenant, &email, state.clock().now()).map_err(|wait| {
         let seconds = u32::try_from(wait.num_seconds()).unwrap_or(0).saturating_add(1);

@@ -162,6 +162,28 @@ async fn forged_tokens_are_refused() {
 }
 
 #[tokio::test]
+async fn a_token_is_refused_once_its_key_is_replaced_though_it_was_let_in_before() {
+    in_a_world(async |world| {
+        let mina = world.someone("mina").await;
+        for _ in 0..2 {
+            assert_eq!(world.get("/v1/clips").by(&mina).send().await.status, 200);
+        }
+        sqlx::query("UPDATE signing_keys SET seed = $1")
+            .bind([7_u8; 32].as_slice())
+            .execute(&world.pool)
+            .await
+            .expect("another key of the same name");
+        // Whoever asks for the key set has the keys read again.
+        world.clock.advance(TimeDelta::seconds(11));
+        world.get("/.well-known/jwks.json").send().await;
+        assert_eq!(refused(world, &mina, &mina.token).await, "token-invalid");
+        let again = world.sign_in(mina.tenant, mina.id, &mina.email).await;
+        assert_eq!(world.get("/v1/clips").by(&again).send().await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_key_that_another_process_made_is_found() {
     in_a_world(async |world| {
         let mina = world.someone("mina").await;

@@ -38,9 +38,14 @@ pub(crate) struct World {
 
 /// Runs a test in a new database, which is dropped at its end.
 pub(crate) async fn in_a_world(test: impl AsyncFnOnce(&World)) {
+    in_a_world_with(Options::default(), test).await;
+}
+
+/// The same with a log that works so.
+pub(crate) async fn in_a_world_with(options: Options, test: impl AsyncFnOnce(&World)) {
     crate::privacy::listen();
     let database = TestDatabase::create_with(1).await;
-    run(test, database.pool.clone(), None).await;
+    run(test, database.pool.clone(), None, options).await;
 }
 
 /// The same with a second shard, number 1, for the tenant `daegu`.
@@ -48,11 +53,11 @@ pub(crate) async fn in_two_shards(test: impl AsyncFnOnce(&World)) {
     let (one, other) = (TestDatabase::create_with(1).await, TestDatabase::create_with(1).await);
     let shard = Shard::new(1).expect("a shard");
     baeum_eventlog::shard::assign(&other.pool, shard).await.expect("an empty log");
-    run(test, one.pool.clone(), Some(other.pool.clone())).await;
+    run(test, one.pool.clone(), Some(other.pool.clone()), Options::default()).await;
 }
 
-async fn run(test: impl AsyncFnOnce(&World), pool: PgPool, other: Option<PgPool>) {
-    let (world, workers) = World::open(pool, other).await;
+async fn run(test: impl AsyncFnOnce(&World), pool: PgPool, other: Option<PgPool>, options: Options) {
+    let (world, workers) = World::open(pool, other, options).await;
     let result = AssertUnwindSafe(test(&world)).catch_unwind().await;
     world.stop.cancel();
     drop(world);
@@ -65,14 +70,14 @@ async fn run(test: impl AsyncFnOnce(&World), pool: PgPool, other: Option<PgPool>
 }
 
 impl World {
-    async fn open(pool: PgPool, other: Option<PgPool>) -> (Self, Vec<JoinHandle<()>>) {
+    async fn open(pool: PgPool, other: Option<PgPool>, options: Options) -> (Self, Vec<JoinHandle<()>>) {
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
         let models = TestModels::new();
         let (ports, projections) = (models.ports(), registry(&models.models()));
         let stop = CancellationToken::new();
         let mut workers = vec![];
         let mut shard = async |pool: PgPool| {
-            let log = EventLog::open(pool, clock.clone(), None, Options::default()).await.expect("a log");
+            let log = EventLog::open(pool, clock.clone(), None, options.clone()).await.expect("a log");
             workers.push(tokio::spawn(baeum_projections::run(log.clone(), projections.clone(), stop.clone())));
             Commands::new(log, ports.clone())
         };

@@ -1,6 +1,6 @@
 //! An event as a message of the stream.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName};
 use baeum_domain::{Recorded, any::AggregateInfo};
 
 use crate::{RawPayload, error::LogError, nats};
@@ -11,7 +11,6 @@ pub const PARTITIONS: u32 = 16;
 /// A message that is ready to be published.
 pub(super) struct Message {
     pub(super) position: i64,
-    pub(super) event_id: String,
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -21,9 +20,8 @@ impl Message {
     /// The message of `event`, which the stream takes only right after its message `last_sequence`.
     pub(super) fn of(event: &Recorded<RawPayload>, stream: &str, last_sequence: u64) -> Result<Self, LogError> {
         let body = serde_json::to_vec(event).map_err(|source| LogError::Unwritable { what: "an event", source })?;
-        let event_id = event.event_id.to_string();
-        let headers = headers(event, &event_id, last_sequence);
-        Ok(Self { position: event.position, event_id, subject: subject(stream, event), headers, body })
+        let headers = headers(event, last_sequence);
+        Ok(Self { position: event.position, subject: subject(stream, event), headers, body })
     }
 }
 
@@ -40,19 +38,18 @@ pub fn partition(aggregate_id: &str) -> u32 {
     hash % PARTITIONS
 }
 
-/// CloudEvents 1.0 in binary mode (NATS protocol binding), with the position as an extension, and the fence.
-fn headers<P>(event: &Recorded<P>, event_id: &str, last_sequence: u64) -> HeaderMap {
+/// What CloudEvents 1.0 requires in binary mode (NATS protocol binding), the position, and the fence. The broker looks
+/// through them with each message, so what is optional is in the body alone.
+fn headers<P>(event: &Recorded<P>, last_sequence: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(nats::FENCE, last_sequence.to_string());
-    headers.insert(nats::POSITION, event.position.to_string());
-    headers.insert("ce-specversion", "1.0");
-    headers.insert(nats::MESSAGE_ID, event_id);
-    headers.insert(nats::EVENT_ID, event_id);
-    headers.insert("ce-type", event.event_type.as_str());
-    headers.insert("ce-source", format!("/baeum/{}/{}", event.tenant, event.aggregate_type));
-    headers.insert("ce-subject", event.aggregate_id.as_str());
-    headers.insert("ce-time", event.recorded_at.to_rfc3339());
-    headers.insert("content-type", "application/json");
+    let mut insert = |name, value: String| headers.insert(HeaderName::from_static(name), value);
+    insert(nats::FENCE, last_sequence.to_string());
+    insert(nats::POSITION, event.position.to_string());
+    insert(nats::EVENT_ID, event.event_id.to_string());
+    insert("ce-specversion", "1.0".to_owned());
+    insert("ce-type", event.event_type.clone());
+    insert("ce-source", format!("/baeum/{}/{}", event.tenant, event.aggregate_type));
+    insert("content-type", "application/json".to_owned());
     headers
 }
 

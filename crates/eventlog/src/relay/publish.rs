@@ -105,11 +105,11 @@ async fn send(
 ) -> Result<(), LogError> {
     while window.has_room() {
         let Some(message) = waiting.pop_front() else { return Ok(()) };
-        let Message { event_id, subject, mut headers, body, .. } = message;
+        let Message { position, subject, mut headers, body } = message;
         if !window.is_empty() {
-            headers.insert(nats::CHAIN, window.last_id.as_str());
+            headers.insert(nats::CHAIN, (position - 1).to_string());
         }
-        window.publish(event_id, body.len());
+        window.publish(body.len());
         let ask = waiting.is_empty() || !window.has_room() || window.published.is_multiple_of(ACKNOWLEDGE_EVERY);
         let sent = if ask {
             window.asked.push_back((window.published, window.bytes_published));
@@ -151,7 +151,6 @@ fn approximate(position: i64) -> f64 {
 struct Window {
     published: u64,
     acknowledged: u64,
-    last_id: String,
     bytes_published: usize,
     bytes_acknowledged: usize,
     /// Which messages were published with a wish for an answer, and how many bytes up to each.
@@ -165,7 +164,6 @@ impl Window {
         Self {
             published: sequence,
             acknowledged: sequence,
-            last_id: String::new(),
             bytes_published: 0,
             bytes_acknowledged: 0,
             asked: VecDeque::new(),
@@ -181,12 +179,11 @@ impl Window {
         self.published - self.acknowledged < WINDOW && self.bytes_published - self.bytes_acknowledged < WINDOW_BYTES
     }
 
-    fn publish(&mut self, id: String, bytes: usize) {
+    fn publish(&mut self, bytes: usize) {
         if self.is_empty() {
             self.progress = Instant::now();
         }
         self.published += 1;
-        self.last_id = id;
         self.bytes_published += bytes;
     }
 

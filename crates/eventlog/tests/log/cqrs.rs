@@ -7,6 +7,7 @@ use baeum_domain::identity::user::{Event, User};
 use baeum_eventlog::cqrs::{CqrsStore, Root};
 use baeum_testing::{TestDatabase, new_id};
 use cqrs_es::{CqrsFramework, EventStore, persist::PersistedEventStore};
+use futures::future::join_all;
 use postgres_es::PostgresEventRepository;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,12 +15,20 @@ async fn stock_postgres_es_reads_our_streams() {
     let database = TestDatabase::create().await;
     let log = open(&database, None).await;
     let id = registered(&log).await;
-    execute(&log, &context(None), id, goal(45)).await.expect("done");
+    // From a remembered state, with a receipt, in one batch with others.
+    let others = join_all((0..20).map(|_| registered(&log)));
+    let context = context(Some((new_id(), "a")));
+    let (changed, _) = tokio::join!(execute(&log, &context, id, goal(45)), others);
+    changed.expect("done");
     let repository = PostgresEventRepository::new(database.pool.clone());
     let stock = PersistedEventStore::<PostgresEventRepository, Root<User>>::new_event_store(repository);
     let events = stock.load_events(&id.to_string()).await.expect("readable");
     assert_eq!(events.len(), 2);
     assert_eq!((events[1].sequence, &events[1].payload.0), (2, &Event::GoalSet { daily_minutes: 45 }));
+    let metadata = [("actor", "test"), ("correlation_id", &context.correlation_id.to_string())];
+    for (name, value) in metadata {
+        assert_eq!(events[1].metadata.get(name).map(String::as_str), Some(value));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -255,7 +255,9 @@ async fn messages_of_strangers_in_the_stream_do_not_stop_the_relay() {
         // A copy with all headers but those that the broker checks.
         let mut headers = async_nats::HeaderMap::new();
         for (name, values) in copy.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-")) {
-            values.iter().for_each(|value| headers.append(name.clone(), value.clone()));
+            for value in values {
+                headers.append(name.clone(), value.clone());
+            }
         }
         let copied = nats.publish_with_headers(subject, headers, copy.payload.clone()).await;
         copied.expect("sent").await.expect("stored");

@@ -18,6 +18,13 @@ pub(crate) async fn open(database: &TestDatabase, broker: Option<Broker>) -> Eve
     EventLog::open(database.pool.clone(), clock, broker, Options::default()).await.expect("the log opens")
 }
 
+/// A log with connections of its own, as another process has.
+pub(crate) async fn process(database: &TestDatabase) -> EventLog {
+    let pool = baeum_eventlog::connections(4).connect(&database.url()).await.expect("connections");
+    let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
+    EventLog::open(pool, clock, None, Options::default()).await.expect("the log opens")
+}
+
 pub(crate) fn context(key: Option<(Uuid, &str)>) -> CommandContext {
     CommandContext {
         tenant: TENANT.into(),

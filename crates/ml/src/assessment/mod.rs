@@ -2,4 +2,5 @@
 
 pub mod adaptive_test;
 pub mod calibration;
+pub mod irt;
 pub mod two_parameter;
