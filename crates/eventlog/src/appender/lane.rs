@@ -25,9 +25,14 @@ impl Lane {
         (0..count).map(|_| Self { pool: pool.clone(), connection: None, keeps }).collect()
     }
 
-    /// Gives the connection back.
-    pub(super) fn rest(&mut self) {
-        self.connection = None;
+    /// Gives the connection back as it was.
+    pub(super) async fn rest(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && self.keeps
+        {
+            // One that does not answer is not given to anyone else.
+            let _ = sqlx::query("RESET plan_cache_mode").execute(&mut *connection).await;
+        }
     }
 
     /// Commits a batch, answers each of its jobs as soon as that is in the log, and tells which streams have moved on.
@@ -50,7 +55,7 @@ impl Lane {
                     Fault::Input if batch.len() > 1 => open.extend(halves(batch)),
                     fault => {
                         if fault == Fault::Database {
-                            self.rest();
+                            self.rest().await;
                         }
                         fail(batch, &error);
                     }
@@ -58,7 +63,7 @@ impl Lane {
             }
         }
         if !self.keeps {
-            self.rest();
+            self.rest().await;
         }
         (self, appended)
     }
@@ -78,7 +83,7 @@ impl Lane {
             Ok(found) if found.is_empty() => return halves(batch),
             Ok(found) => found,
             Err(error) => {
-                self.rest();
+                self.rest().await;
                 fail(batch, &error);
                 return vec![];
             }
@@ -97,7 +102,12 @@ impl Lane {
 
     async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         if self.connection.is_none() {
-            self.connection = Some(self.pool.acquire().await?);
+            let mut connection = self.pool.acquire().await?;
+            if self.keeps {
+                // The plan never depends on the batch, and planning it takes as long as a small one takes to commit.
+                sqlx::query("SET plan_cache_mode = force_generic_plan").execute(&mut *connection).await?;
+            }
+            self.connection = Some(connection);
         }
         Ok(self.connection.as_mut().expect("it was just acquired"))
     }

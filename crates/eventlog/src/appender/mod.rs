@@ -155,7 +155,9 @@ async fn next(jobs: &mut mpsc::Receiver<Job>, lanes: &mut [Lane]) -> Option<Job>
     if let Ok(job) = timeout(IDLE, jobs.recv()).await {
         return job;
     }
-    lanes.iter_mut().for_each(Lane::rest);
+    for lane in lanes {
+        lane.rest().await;
+    }
     jobs.recv().await
 }
 
