@@ -171,7 +171,10 @@ impl World {
             let (path, key) = (format!("/v1/learners/{}", probe.id), format!("probe-{}", self.probed));
             let change = json!({ "daily_goal_minutes": 10 + self.probed % 200 });
             let answer = probe.command(Kind::Goal, Method::PATCH, &path, &key, change).await;
-            let answer = answer.expect("a probe does not go away");
+            let Ok(answer) = answer else {
+                let complaints = self.ledger.complaints().join("\n");
+                panic!("an API server cannot be used:\n{complaints}\n{}", self.told());
+            };
             position = answer["position"].as_i64().expect("a position").max(position);
         }
         self.wait_for(position, began).await;

@@ -23,7 +23,7 @@ pub mod relay;
 mod scan;
 pub mod shard;
 
-pub use connections::connections;
+pub use connections::{begin, connections};
 pub use decode::{decode, decode_raw};
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};

@@ -16,7 +16,7 @@ use baeum_domain::{
     AnyEvent, Decider as _, Recorded,
     operations::parked_stream::{Event as Deed, ParkedStream},
 };
-use baeum_eventlog::{EventLog, LogError, StoredPayload, read_at};
+use baeum_eventlog::{EventLog, LogError, StoredPayload, begin, read_at};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgConnection, PgPool};
@@ -228,7 +228,7 @@ impl<'a> Stretch<'a> {
         entry: &dyn Entry,
     ) -> Result<bool, Failure> {
         while self.end > self.start {
-            let mut transaction = pool.begin().await?;
+            let mut transaction = begin(pool).await?;
             if !entry.enter(&mut transaction, self.end).await? {
                 transaction.rollback().await?;
                 return Ok(false);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baeum_commands::{Commands, dispatch::DispatchError};
 use baeum_domain::{AnyEvent, Recorded, ids::derive_id};
-use baeum_eventlog::{CommandContext, Feed, LogError, decode, lease::Lease, lease::RENEW_EVERY};
+use baeum_eventlog::{CommandContext, Feed, LogError, begin, decode, lease::Lease, lease::RENEW_EVERY};
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
@@ -80,25 +80,28 @@ impl Runner {
 
     /// Works for as long as the lease is held.
     async fn session(&self, pause: &mut Duration) -> Result<(), ProcessError> {
-        while !self.lease.hold().await? {
-            tokio::time::sleep(RENEW_EVERY).await;
-        }
+        let epoch = loop {
+            match self.lease.epoch().await? {
+                Some(epoch) => break epoch,
+                None => tokio::time::sleep(RENEW_EVERY).await,
+            }
+        };
         let log = self.commands.log();
-        let mut cursor = store::cursor(log.pool(), &self.process, log.clock().now()).await?;
-        store::restart_deadlines(log.pool(), &self.process, log.clock().now()).await?;
+        let taken_over = store::take_over(log.pool(), &self.process, epoch, log.clock().now()).await?;
+        let Some(mut cursor) = taken_over else { return Ok(()) };
         tracing::info!(process = self.process.name, position = cursor, "reacting");
         let mut feed = log.feed();
-        while self.lease.hold().await? {
+        while self.lease.epoch().await? == Some(epoch) {
             let events = self.news(&mut feed, cursor).await?;
             if let Some(last) = events.last().map(|event| event.position) {
-                if !self.take_in(cursor, &events).await? {
+                if !self.take_in(epoch, cursor, &events).await? {
                     return Ok(());
                 }
                 cursor = last;
             }
             *pause = Duration::from_secs(1);
             self.send_due().await?;
-            let late = store::time_out(log.pool(), &self.process, log.clock().now()).await?;
+            let late = store::time_out(log.pool(), &self.process, epoch, log.clock().now()).await?;
             if late > 0 {
                 metrics::counter!("baeum_process_timeouts_total", "process" => self.process.name)
                     .increment(late.unsigned_abs());
@@ -117,12 +120,17 @@ impl Runner {
     }
 
     /// Takes events in with what follows from them; `false` when another runner was faster.
-    async fn take_in(&self, cursor: i64, events: &[Recorded<serde_json::Value>]) -> Result<bool, ProcessError> {
+    async fn take_in(
+        &self,
+        epoch: i64,
+        cursor: i64,
+        events: &[Recorded<serde_json::Value>],
+    ) -> Result<bool, ProcessError> {
         let log = self.commands.log();
         let now = log.clock().now();
         let mut reached = cursor;
         let mut unreadable = None;
-        let mut db = log.pool().begin().await?;
+        let mut db = begin(log.pool()).await?;
         for event in events {
             if self.process.events.contains(&event.event_type.as_str()) {
                 match decode(event.clone()) {
@@ -136,7 +144,8 @@ impl Runner {
             }
             reached = event.position;
         }
-        let moved = reached == cursor || store::move_cursor(&mut db, &self.process, cursor, reached, now).await?;
+        let moved =
+            reached == cursor || store::move_cursor(&mut db, &self.process, epoch, (cursor, reached), now).await?;
         if moved {
             db.commit().await?;
         } else {

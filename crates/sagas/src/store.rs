@@ -2,6 +2,7 @@
 
 use baeum_commands::dispatch::ProcessCommand;
 use baeum_domain::{AnyEvent, Recorded};
+use baeum_eventlog::begin;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
@@ -22,52 +23,62 @@ pub(crate) struct Pending {
     pub(crate) attempts: i32,
 }
 
-/// The position up to which a process has read.
-pub(crate) async fn cursor(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO process_cursors (process, position, updated_at) VALUES ($1, log_floor(), $2) ON CONFLICT DO NOTHING",
+/// Takes a process over for the holder of its lease in this epoch, and gives the position up to which it was read; `None`
+/// when a later holder has done so. From then on nothing of an earlier holder is kept.
+///
+/// The time of every running instance starts anew: neither time in which nobody worked nor the clock of an earlier
+/// holder counts against it.
+pub(crate) async fn take_over(
+    pool: &PgPool,
+    process: &Erased,
+    epoch: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>, sqlx::Error> {
+    let mut db = begin(pool).await?;
+    let position = sqlx::query_scalar(
+        "INSERT INTO process_cursors (process, position, epoch, updated_at) VALUES ($1, log_floor(), $2, $3)
+         ON CONFLICT (process) DO UPDATE SET epoch = excluded.epoch WHERE process_cursors.epoch <= excluded.epoch
+         RETURNING position",
     )
     .bind(process.name)
+    .bind(epoch)
     .bind(now)
-    .execute(pool)
+    .fetch_optional(&mut *db)
     .await?;
-    sqlx::query_scalar("SELECT position FROM process_cursors WHERE process = $1")
+    if position.is_some() {
+        sqlx::query(
+            "UPDATE process_instances SET deadline = $2
+             WHERE process = $1 AND status = 'running' AND deadline IS NOT NULL",
+        )
         .bind(process.name)
-        .fetch_one(pool)
-        .await
+        .bind(deadline(process, now))
+        .execute(&mut *db)
+        .await?;
+    }
+    db.commit().await?;
+    Ok(position)
 }
 
-/// Moves the cursor by compare-and-set; `false` when another has moved it.
+/// Moves the cursor by compare-and-set; `false` when another has moved it, or has taken the process over.
 pub(crate) async fn move_cursor(
     db: &mut PgConnection,
     process: &Erased,
-    from: i64,
-    to: i64,
+    epoch: i64,
+    (from, to): (i64, i64),
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let moved = sqlx::query(
-        "UPDATE process_cursors SET position = $3, error = NULL, updated_at = $4 WHERE process = $1 AND position = $2",
+        "UPDATE process_cursors SET position = $3, error = NULL, updated_at = $4
+         WHERE process = $1 AND position = $2 AND epoch = $5",
     )
     .bind(process.name)
     .bind(from)
     .bind(to)
     .bind(now)
+    .bind(epoch)
     .execute(db)
     .await?;
     Ok(moved.rows_affected() == 1)
-}
-
-/// Starts the time of every running instance anew: time in which nobody worked does not count against it.
-pub(crate) async fn restart_deadlines(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE process_instances SET deadline = $2
-         WHERE process = $1 AND status = 'running' AND deadline IS NOT NULL AND deadline < $2",
-    )
-    .bind(process.name)
-    .bind(deadline(process, now))
-    .execute(pool)
-    .await?;
-    Ok(())
 }
 
 /// When an instance that gets on now must get on again.
@@ -238,12 +249,20 @@ pub(crate) async fn give_up(
     Ok(())
 }
 
-/// Fails every instance whose time is up, with the commands that it still had to send. Returns how many.
-pub(crate) async fn time_out(pool: &PgPool, process: &Erased, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+/// Fails every instance whose time is up, with the commands that it still had to send, unless another has taken the
+/// process over. Returns how many.
+pub(crate) async fn time_out(
+    pool: &PgPool,
+    process: &Erased,
+    epoch: i64,
+    now: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "WITH late AS (
              UPDATE process_instances SET status = 'failed', reason = 'timed out', updated_at = $2
-             WHERE process = $1 AND status = 'running' AND deadline < $2 RETURNING instance_id
+             WHERE process = $1 AND status = 'running' AND deadline < $2
+               AND EXISTS (SELECT 1 FROM process_cursors WHERE process = $1 AND epoch = $3)
+             RETURNING instance_id
          ), dropped AS (
              UPDATE process_commands SET status = 'failed'
              WHERE process = $1 AND status = 'pending' AND instance_id IN (SELECT instance_id FROM late)
@@ -252,6 +271,62 @@ pub(crate) async fn time_out(pool: &PgPool, process: &Erased, now: DateTime<Utc>
     )
     .bind(process.name)
     .bind(now)
+    .bind(epoch)
     .fetch_one(pool)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use baeum_domain::identity::user::samples;
+    use baeum_testing::TestDatabase;
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::process::{Process, testing::recorded};
+
+    struct Slow;
+
+    impl Process for Slow {
+        const NAME: &'static str = "slow";
+        const TIMEOUT: Option<Duration> = Some(Duration::from_secs(60));
+        const EVENTS: &'static [&'static str] = &[];
+        type State = ();
+
+        fn instance(_: &Recorded<AnyEvent>) -> Option<String> {
+            None
+        }
+
+        fn react((): &(), _: &Recorded<AnyEvent>) -> Vec<Effect> {
+            vec![]
+        }
+
+        fn evolve((): &mut (), _: &Recorded<AnyEvent>) {}
+    }
+
+    #[tokio::test]
+    async fn what_a_runner_keeps_that_stalled_until_another_took_over_does_not_count() {
+        let (database, process) = (TestDatabase::create().await, Erased::of::<Slow>());
+        let pool = &database.pool;
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let (behind, ahead) = (now - TimeDelta::hours(1), now + TimeDelta::hours(1));
+        assert_eq!(take_over(pool, &process, 1, behind).await.expect("taken over"), Some(0));
+        let event = recorded(1, samples::registered());
+        // The first, whose clock is behind, keeps an instance that any other would find late, and stalls.
+        let mut stalled = begin(pool).await.expect("begun");
+        keep(&mut stalled, &process, "one", &event, Value::Null, vec![], behind).await.expect("kept");
+        assert_eq!(take_over(pool, &process, 2, now).await.expect("taken over"), Some(0));
+        assert!(!move_cursor(&mut stalled, &process, 1, (0, 1), behind).await.expect("asked"));
+        stalled.rollback().await.expect("rolled back");
+        // The second keeps it; now the first goes on with a clock that is ahead.
+        let mut db = begin(pool).await.expect("begun");
+        keep(&mut db, &process, "one", &event, Value::Null, vec![], now).await.expect("kept");
+        assert!(move_cursor(&mut db, &process, 2, (0, 1), now).await.expect("asked"));
+        db.commit().await.expect("committed");
+        assert_eq!(time_out(pool, &process, 1, ahead).await.expect("asked"), 0);
+        assert_eq!(take_over(pool, &process, 1, ahead).await.expect("asked"), None);
+        assert_eq!(time_out(pool, &process, 2, ahead).await.expect("asked"), 1);
+    }
 }

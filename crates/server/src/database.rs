@@ -95,6 +95,21 @@ pub(crate) enum DatabaseError {
     Stopped,
 }
 
+impl DatabaseError {
+    /// Whether the same may succeed in a moment.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Failed(error)
+            | Self::Shard(AssignError::Database(error))
+            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                // A connection that was cut is told as either of the two.
+                may_pass(error) || matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A database that is ready for use.
 pub(crate) struct Database {
     pool: PgPool,
@@ -111,14 +126,36 @@ impl Database {
         data: &Path,
         stop: &CancellationToken,
     ) -> Result<Self, DatabaseError> {
-        let database = match &config.database {
-            Some(options) => Self::reach(options.clone().application_name(APPLICATION), &config.variable, stop).await?,
-            None => Self::embedded(data).await?,
+        let Some(options) = &config.database else {
+            return Self::embedded(data).await?.prepared(config).await;
         };
-        match database.prepare(config).await {
-            Ok(()) => Ok(database),
+        let options = options.clone().application_name(APPLICATION);
+        let began = Instant::now();
+        loop {
+            tokio::select! {
+                answered = wait_for(&options, &config.variable) => answered?,
+                () = stop.cancelled() => return Err(DatabaseError::Stopped),
+            }
+            let opened = match Self::connect(options.clone()).await {
+                Ok(database) => database.prepared(config).await,
+                Err(error) => Err(error),
+            };
+            match opened {
+                // It answered, and went away again before all was done.
+                Err(error) if error.may_pass() && began.elapsed() < PATIENCE => {
+                    tracing::warn!(%error, "the database went away during the start");
+                    sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn prepared(self, config: &ShardConfig) -> Result<Self, DatabaseError> {
+        match self.prepare(config).await {
+            Ok(()) => Ok(self),
             Err(error) => {
-                database.close().await;
+                self.close().await;
                 Err(error)
             }
         }
@@ -136,11 +173,7 @@ impl Database {
         Err(DatabaseError::NotBuiltIn)
     }
 
-    async fn reach(options: PgConnectOptions, variable: &str, stop: &CancellationToken) -> Result<Self, DatabaseError> {
-        tokio::select! {
-            answered = wait_for(&options, variable) => answered?,
-            () = stop.cancelled() => return Err(DatabaseError::Stopped),
-        }
+    async fn connect(options: PgConnectOptions) -> Result<Self, DatabaseError> {
         let pool = connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
         Ok(Self { pool, embedded: None })
     }

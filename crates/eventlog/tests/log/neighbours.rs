@@ -2,7 +2,7 @@
 
 use crate::support::{context, execute, goal, process, registered};
 use baeum_domain::identity::user::User;
-use baeum_eventlog::{CommandContext, EventLog, ExecuteError, LogError, Options};
+use baeum_eventlog::{CommandContext, EventLog, ExecuteError, LogError, Options, begin};
 use baeum_testing::{TestClock, TestDatabase, new_id};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ async fn more_than_the_queue_holds_is_told_at_once_and_what_it_holds_is_appended
     let options = Options { queue: 8, batch: 4, ..Options::default() };
     let log = EventLog::open(database.pool.clone(), clock, None, options).await.expect("the log opens");
     let ids: Vec<_> = join_all((0..8).map(|_| registered(&log))).await;
-    let mut held = database.pool.begin().await.expect("a transaction");
+    let mut held = begin(&database.pool).await.expect("a transaction");
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *held).await.expect("held");
     let commands: Vec<_> = (0..100)
         .map(|n: u16| {

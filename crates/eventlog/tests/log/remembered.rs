@@ -7,7 +7,7 @@ use baeum_domain::{
     Decider as _,
     identity::user::{Command, Error, Event, Role, User},
 };
-use baeum_eventlog::{CommandContext, EventLog, ExecuteError, Loaded};
+use baeum_eventlog::{CommandContext, EventLog, ExecuteError, Loaded, begin};
 use baeum_testing::{TestDatabase, new_id};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ async fn a_command_on_a_remembered_or_new_aggregate_reads_nothing() {
     let log = process(&database).await;
     let id = registered(&log).await;
     // Whoever loads an aggregate reads this table, and would wait.
-    let mut locked = database.pool.begin().await.expect("a transaction");
+    let mut locked = begin(&database.pool).await.expect("a transaction");
     sqlx::query("LOCK TABLE aggregate_snapshots IN ACCESS EXCLUSIVE MODE").execute(&mut *locked).await.expect("locked");
     let commands = async {
         for n in 0..10 {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use baeum_eventlog::{
-    EventLog, LogError,
+    EventLog, LogError, begin,
     lease::{Lease, RENEW_EVERY, TTL},
 };
 use sqlx::{PgConnection, PgPool};
@@ -59,7 +59,7 @@ impl Shadow {
     /// that this version of the projection has made of this log.
     pub(super) async fn resume(&mut self) -> Result<bool, sqlx::Error> {
         let head = self.log.head().await.map_err(database_error)?;
-        let mut transaction = self.log.pool().begin().await?;
+        let mut transaction = begin(self.log.pool()).await?;
         let known: Vec<(i32, i64, i64)> =
             sqlx::query_as("UPDATE rebuilds SET run = $2 WHERE name = $1 RETURNING partition, version, position")
                 .bind(&self.schema)
@@ -91,7 +91,7 @@ impl Shadow {
         let now = self.log.clock().now();
         cursor::open(self.log.pool(), self.projection.as_ref(), now).await?;
         let schema = &self.schema;
-        let mut transaction = self.log.pool().begin().await?;
+        let mut transaction = begin(self.log.pool()).await?;
         self.drop_tables(&mut transaction).await?;
         sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *transaction).await?;
         for table in self.tables() {
@@ -119,7 +119,7 @@ impl Shadow {
 
     /// Drops what is left of the tables.
     pub(super) async fn drop_schema(&self) -> Result<(), sqlx::Error> {
-        let mut transaction = self.log.pool().begin().await?;
+        let mut transaction = begin(self.log.pool()).await?;
         self.drop_tables(&mut transaction).await?;
         transaction.commit().await
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use baeum_eventlog::read_at;
+use baeum_eventlog::{begin, read_at};
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
@@ -25,7 +25,7 @@ impl Shadow {
     /// ahead, unless it is `backwards`: then their cursors go back to where the new tables are.
     pub(super) async fn take_over(&self, backwards: bool) -> Result<Option<i64>, Failure> {
         let (own, name) = (self.position(), self.projection.name());
-        let mut transaction = self.log.pool().begin().await?;
+        let mut transaction = begin(self.log.pool()).await?;
         let live = cursor::lock(&mut transaction, name).await?;
         let ahead = live.iter().copied().max().unwrap_or(0).max(own);
         let position = if backwards { own } else { ahead };
@@ -70,7 +70,7 @@ impl Shadow {
     /// Compares with the live tables; `None` where those are too far ahead, or behind.
     pub(super) async fn compare(&self) -> Result<Option<Comparison>, Failure> {
         let own = self.position();
-        let mut transaction = self.log.pool().begin().await?;
+        let mut transaction = begin(self.log.pool()).await?;
         let live = cursor::lock(&mut transaction, self.projection.name()).await?;
         let live: BTreeMap<u32, i64> = (0..).zip(live).collect();
         let close = live.values().all(|position| (own..=own + CLOSE).contains(position));

@@ -8,6 +8,7 @@ use baeum_domain::{
     learning::{lesson::Event as LessonEvent, planning::TaskKind},
     progress::progress::{Event as ProgressEvent, Mastery},
 };
+use baeum_eventlog::begin;
 use uuid::Uuid;
 
 use super::*;
@@ -213,7 +214,7 @@ async fn take_rows(db: &mut PgConnection) -> Vec<String> {
 async fn pages_of_any_size_give_the_rows_that_one_event_after_the_other_gives() {
     in_a_world(async |world| {
         // Never committed, and so never waited for the disk.
-        let mut db = world.pool.begin().await.expect("a connection");
+        let mut db = begin(&world.pool).await.expect("a connection");
         for seed in 0..12 {
             let mut dice = Dice(seed);
             let events: Vec<_> = (1..=250).map(|position| dice.event(position)).collect();
