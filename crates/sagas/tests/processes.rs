@@ -167,13 +167,23 @@ impl World {
         self.log().read_filtered(0, 1_000, &filter).await.expect("readable").0.len()
     }
 
+    /// Time goes on while a test waits, so that what was put off comes due.
+    fn pass_time(&self) {
+        self.clock.advance(TimeDelta::milliseconds(20));
+    }
+
     async fn until(&self, event_type: &str, expected: usize) {
         let what = format!("{expected} {event_type}");
-        eventually(&what, || async { (self.count(event_type).await >= expected).then_some(()) }).await;
+        eventually(&what, || async {
+            self.pass_time();
+            (self.count(event_type).await >= expected).then_some(())
+        })
+        .await;
     }
 
     async fn all_sent(&self) {
         eventually("every command was sent", || async {
+            self.pass_time();
             let head = self.log().head().await.ok()?;
             let (waiting, behind): (i64, i64) = sqlx::query_as(
                 "SELECT (SELECT count(*) FROM process_commands WHERE status = 'pending'),
