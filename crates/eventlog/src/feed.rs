@@ -40,6 +40,8 @@ pub struct Feed {
     log: EventLog,
     head: watch::Receiver<i64>,
     broker: Option<Live>,
+    /// Whether the last page was full, so that there may be more without any news.
+    more: bool,
 }
 
 struct Live {
@@ -64,7 +66,7 @@ impl EventLog {
             seen: 0,
             ask_again: Instant::now(),
         };
-        Feed { log: self.clone(), head: self.watch_head(), broker: self.broker.as_ref().map(live) }
+        Feed { log: self.clone(), head: self.watch_head(), broker: self.broker.as_ref().map(live), more: false }
     }
 }
 
@@ -82,10 +84,14 @@ impl Feed {
         let position = position.max(self.log.floor());
         match &mut self.broker {
             None => {
-                // What this process appends is told at once; what others append is found by looking.
-                let news = self.head.wait_for(|head| *head > position);
-                let _ = timeout(patience, news).await;
-                self.log.read(position, limit).await
+                if !self.more {
+                    // What this process appends is told at once; what others append is found by looking.
+                    let news = self.head.wait_for(|head| *head > position);
+                    let _ = timeout(patience, news).await;
+                }
+                let events = self.log.read(position, limit).await?;
+                self.more = events.len() >= limit;
+                Ok(events)
             }
             Some(live) => live.next(&self.log, &mut self.head, position, limit, patience).await,
         }

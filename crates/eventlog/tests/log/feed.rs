@@ -105,3 +105,18 @@ async fn a_feed_goes_on_while_the_stream_is_filled_from_its_beginning() {
     filling.await.expect("filled");
     remove(&stream).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_without_a_broker_reads_on_at_once_after_a_full_page() {
+    let database = TestDatabase::create().await;
+    let (writer, reader) = (open(&database, None).await, open(&database, None).await);
+    registered_many(&writer, 30).await;
+    let mut feed = reader.feed();
+    // What another process appends is found when patience is at its end, and then as long as there is more.
+    let mut read = feed.next(0, 10, Duration::from_millis(1)).await.expect("readable").len();
+    for _ in 0..2 {
+        let page = feed.next(i64::try_from(read).expect("few"), 10, Duration::from_secs(3_600));
+        read += tokio::time::timeout(Duration::from_secs(60), page).await.expect("at once").expect("readable").len();
+    }
+    assert_eq!(read, 30);
+}
