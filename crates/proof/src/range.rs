@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
+    hash::BuildHasher,
 };
 
 use crate::{Hash, Tile};
@@ -13,7 +14,7 @@ pub trait Tiles {
     fn hashes(&self, tile: Tile) -> Option<&[Hash]>;
 }
 
-impl Tiles for HashMap<Tile, Vec<Hash>> {
+impl<S: BuildHasher> Tiles for HashMap<Tile, Vec<Hash>, S> {
     fn hashes(&self, tile: Tile) -> Option<&[Hash]> {
         self.get(&tile).map(Vec::as_slice)
     }
@@ -63,7 +64,7 @@ impl Tiles for Wanted {
 
 /// The largest power of two that is smaller than `length` (RFC 6962, section 2.1).
 pub(crate) fn split(length: u64) -> u64 {
-    1 << (63 - (length - 1).leading_zeros())
+    1 << (length - 1).ilog2()
 }
 
 /// The root of the whole subtree of this height that begins at leaf `start`.
