@@ -12,17 +12,19 @@ use serde_json::Value;
 /// Which crates of the workspace each crate may depend on.
 const DAG: &[(&str, &[&str])] = &[
     ("baeum-domain", &[]),
-    ("baeum-eventlog", &["baeum-domain"]),
+    ("baeum-proof", &[]),
+    ("baeum-eventlog", &["baeum-domain", "baeum-proof"]),
     ("baeum-commands", &["baeum-domain", "baeum-eventlog"]),
     ("baeum-projections", &["baeum-domain", "baeum-eventlog"]),
     ("baeum-ml", &["baeum-domain"]),
     ("baeum-sagas", &["baeum-domain", "baeum-eventlog", "baeum-commands"]),
-    ("baeum-api", &["baeum-domain", "baeum-commands", "baeum-projections"]),
+    ("baeum-api", &["baeum-domain", "baeum-proof", "baeum-commands", "baeum-projections"]),
     ("baeum-testing", &["baeum-domain", "baeum-eventlog"]),
     (
         "baeum-server",
         &[
             "baeum-domain",
+            "baeum-proof",
             "baeum-eventlog",
             "baeum-commands",
             "baeum-projections",
@@ -35,6 +37,7 @@ const DAG: &[(&str, &[&str])] = &[
         "baeum-bench",
         &[
             "baeum-domain",
+            "baeum-proof",
             "baeum-eventlog",
             "baeum-commands",
             "baeum-projections",

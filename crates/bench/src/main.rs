@@ -15,7 +15,10 @@ mod load;
 mod rebuild;
 mod relay;
 mod report;
+mod seal;
+mod sealing;
 mod servers;
+mod tamper;
 mod workbook;
 mod world;
 
@@ -105,6 +108,10 @@ enum Bench {
     },
     /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
     Growth(growth::Growth),
+    /// Appending to a log that is sealed beside one that is not; sealing, proving and verifying a log of a million events
+    Seal(seal::Seal),
+    /// Changes of the log by whoever owns the database, and whether an auditor finds each at its position
+    Tamper(tamper::Tamper),
     /// All that need servers
     All,
     /// A process of a benchmark
@@ -134,6 +141,7 @@ async fn main() -> ExitCode {
 async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let settings = line.settings;
     let benches = match line.bench {
+        Bench::Tamper(tamper) => return tamper::run(&tamper).await.map(|()| ExitCode::SUCCESS),
         Bench::Worker(share) => return append::processes::work(share).await.map(|()| ExitCode::SUCCESS),
         Bench::All => {
             let rebuild = Bench::Rebuild { events: 1_000_000 };
@@ -169,7 +177,8 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,
+        Bench::Seal(seal) => seal::run(&seal, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,
-        Bench::All | Bench::Irt { .. } | Bench::Worker(_) => Ok(vec![]),
+        Bench::All | Bench::Irt { .. } | Bench::Tamper(_) | Bench::Worker(_) => Ok(vec![]),
     }
 }

@@ -13,7 +13,9 @@ pub mod recommendation;
 pub mod refusal;
 pub mod vault;
 
-pub use baeum_eventlog::{CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
+pub use baeum_eventlog::{
+    Causes, CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome, TrailFilter, sealer,
+};
 pub use caller::{Caller, IdempotencyKey, Request};
 pub use commands::{Commands, Ports};
 pub use refusal::{Refusal, RefusalKind};

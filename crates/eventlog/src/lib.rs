@@ -21,7 +21,9 @@ mod read;
 mod receipt;
 pub mod relay;
 mod scan;
+pub mod sealer;
 pub mod shard;
+mod trail;
 
 pub use connections::{begin, connections};
 pub use decode::{decode, decode_raw};
@@ -32,6 +34,7 @@ pub use load::Loaded;
 pub use log::{EventLog, Options};
 pub use pick::read_at;
 pub use read::EventFilter;
+pub use trail::{Causes, TrailFilter};
 
 /// The stored JSON form of an event: one key, the event's name, over its body.
 pub use serde_json::Value as StoredPayload;

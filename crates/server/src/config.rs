@@ -10,10 +10,12 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
+    audit::AuditCommand,
     demo::DemoOptions,
     irt::IrtCommand,
     projections::ProjectionsCommand,
     replay::ReplayOptions,
+    seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
 };
 
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Project,
     /// Run the sagas only
     Process,
+    /// Seal the log only: keep the tree that proves that it was not changed, and sign it
+    Seal,
     /// Bring the database to the schema of this build, then stop
     Migrate,
     /// Rebuild a read model from the log beside the present one, put it in its place, then stop
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
     #[command(subcommand)]
     Irt(IrtCommand),
+    /// Export, verify and prove the log: for auditors
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -106,6 +113,8 @@ struct Words {
     #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
     #[arg(allow_hyphen_values = true)]
     clock_offset_seconds: String,
+    #[command(flatten)]
+    seal: SealWords,
 }
 
 /// Form of the log lines.
@@ -134,7 +143,6 @@ pub(crate) struct Config {
     /// Where to serve HTTP.
     pub(crate) listen: SocketAddr,
     /// Folder of the embedded database.
-    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database has one"))]
     pub(crate) data: PathBuf,
     /// The shards that this process works for, at least one.
     pub(crate) shards: Vec<ShardConfig>,
@@ -154,6 +162,8 @@ pub(crate) struct Config {
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
     pub(crate) clock_offset: TimeDelta,
+    /// How the log is sealed.
+    pub(crate) seal: SealConfig,
 }
 
 /// A value that cannot be used.
@@ -231,6 +241,7 @@ impl Config {
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
+        let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
         let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
         if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
@@ -249,6 +260,7 @@ impl Config {
                 catalog: words.catalog.map(Into::into),
                 admin,
                 clock_offset,
+                seal,
             })
         } else {
             Err(errors)
@@ -283,12 +295,19 @@ impl Command {
             Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
+            Self::Seal => "seal",
+            Self::Audit(_) => "audit",
         }
     }
 }
 
 /// A process of one role shares its servers with others, so it needs real ones.
 fn servers(command: &Command, database: bool, nats: bool) -> Result<(), String> {
+    if *command == Command::Seal && !database {
+        let why =
+            "seals the log that other processes write and needs DATABASE_URL, which is not set; 'baeum serve' does not";
+        return Err(why.to_owned());
+    }
     if !matches!(command, Command::Api | Command::Relay | Command::Project | Command::Process) || (database && nats) {
         return Ok(());
     }

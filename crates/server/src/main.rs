@@ -4,6 +4,7 @@
 //! the database and the broker, and starts what the role asks for.
 
 mod admin;
+mod audit;
 mod catalog;
 mod clock;
 mod config;
@@ -19,6 +20,7 @@ mod output;
 mod projections;
 mod replay;
 mod roles;
+mod seal;
 mod shards;
 mod shutdown;
 mod telemetry;
@@ -29,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::{
+    audit::AuditCommand,
     config::{Command, CommandLine, Config},
     roles::RunError,
 };
@@ -52,6 +55,15 @@ fn main() -> ExitCode {
     // Arithmetic on files: it needs no runtime, and a signal ends it as any program.
     if let Command::Irt(command) = &config.command {
         return match irt::run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Command::Audit(command @ (AuditCommand::Verify { .. } | AuditCommand::Key { .. })) = &config.command {
+        return match audit::run_on_files(&config, command) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");

@@ -9,7 +9,7 @@ use axum::Router;
 use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
 use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
-use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay};
+use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay, sealer};
 use futures::future::join_all;
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use tokio::{
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminError},
+    audit::{self, AuditCommandError},
     catalog::{self, LoadError},
     clock::SystemClock,
     config::{Command, Config},
@@ -30,6 +31,7 @@ use crate::{
     models, output,
     projections::{self, ProjectionsError},
     replay::{self, ReplayError},
+    seal,
     shards::ShardConfig,
     telemetry, welcome,
 };
@@ -68,6 +70,8 @@ pub(crate) enum RunError {
     Projections(#[from] ProjectionsError),
     #[error(transparent)]
     Demo(#[from] ClientError),
+    #[error(transparent)]
+    Audit(#[from] AuditCommandError),
 }
 
 /// What every role may use.
@@ -136,6 +140,22 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                 let registry = baeum_projections::registry(&models::models(&catalog));
                 projections::run(&shards, &registry, &command.clone().unwrap_or_default()).await?;
                 Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
+        }
+        Command::Audit(command) => {
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let mut logs = vec![];
+                for database in &databases {
+                    logs.push(open_log(&config, database, None).await?);
+                }
+                tokio::select! {
+                    done = audit::run_on_logs(&logs, command) => Ok(done?),
+                    () = stop.cancelled() => Ok(()),
+                }
             };
             let done = done.await;
             close_databases(databases).await;
@@ -238,6 +258,15 @@ async fn start(
                 "relay"
             });
         }
+        if serves(&Command::Seal)
+            && let Some(options) = seal::options(config, log).map_err(AuditCommandError::from)?
+        {
+            let (log, stop) = (log.clone(), stop.clone());
+            roles.spawn(async move {
+                sealer::run(log, options, stop).await;
+                "seal"
+            });
+        }
         if serves(&Command::Project) {
             let (log, registry, stop) = (log.clone(), registry.clone(), stop.clone());
             roles.spawn(async move {
@@ -259,6 +288,11 @@ async fn start(
     let embedded = config.is_embedded();
     let mut served = vec![];
     for OpenShard { tenants, log, commands, broker } in shards {
+        let (sealed, until) = (log.clone(), stop.clone());
+        roles.spawn(async move {
+            sealer::watch_lag(sealed, until).await;
+            "lag of the seal"
+        });
         if let Some(broker) = broker {
             let (log, stream, stop) = (log.clone(), broker.stream().to_owned(), stop.clone());
             roles.spawn(async move {

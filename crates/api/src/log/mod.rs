@@ -4,8 +4,10 @@ mod list_events;
 mod list_parked;
 mod projections;
 mod retry_parked;
+mod seal;
 mod skip_parked;
 mod stream_events;
+mod trail;
 mod wire;
 
 use baeum_domain::identity::user::Role;
@@ -24,4 +26,11 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(list_parked::list_parked))
         .routes(routes!(retry_parked::retry_parked))
         .routes(routes!(skip_parked::skip_parked))
+        .routes(routes!(seal::get_checkpoint))
+        .routes(routes!(seal::get_key))
+        .routes(routes!(seal::get_tile))
+        .routes(routes!(seal::prove_inclusion))
+        .routes(routes!(seal::prove_consistency))
+        .routes(routes!(trail::get_trail))
+        .routes(routes!(trail::get_causes))
 }

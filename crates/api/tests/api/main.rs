@@ -15,5 +15,6 @@ mod ops;
 mod own_data;
 mod parked;
 mod privacy;
+mod seal;
 mod tenants;
 mod world;

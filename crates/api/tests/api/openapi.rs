@@ -34,7 +34,11 @@ pub(crate) fn check_documented(method: &Method, path: &str, reply: &Reply) {
 fn template_of(path: &str) -> Option<String> {
     let fits = |template: &str| {
         let (ours, theirs): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(one, other)| one.starts_with('{') || *one == other)
+        // What ends with a wildcard fits all that is below it.
+        let below = template.split_once("{*").is_some_and(|(prefix, _)| path.starts_with(prefix));
+        below
+            || ours.len() == theirs.len()
+                && ours.iter().zip(theirs).all(|(one, other)| one.starts_with('{') || *one == other)
     };
     let paths = DOCUMENT["paths"].as_object().expect("paths");
     let exact = paths.keys().find(|template| *template == path);
