@@ -15,6 +15,7 @@ mod in_flight;
 pub mod lease;
 mod load;
 mod log;
+mod many;
 pub mod nats;
 mod pick;
 mod read;
@@ -30,6 +31,7 @@ pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
 pub use load::Loaded;
 pub use log::{EventLog, Options};
+pub use many::Many;
 pub use pick::read_at;
 pub use read::EventFilter;
 
