@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn an_attempt_does_not_change() {
         let changed = Attempt { digest: "other".into(), ..attempt() };
-        given::<ImportedAttempt>([Event::AttemptImported(attempt())]).when(import(changed)).then_refused("other values");
+        given::<ImportedAttempt>([Event::AttemptImported(attempt())])
+            .when(import(changed))
+            .then_refused("other values");
     }
 
     #[test]

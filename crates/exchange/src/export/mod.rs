@@ -252,8 +252,7 @@ async fn open(log: &EventLog, target: &Target, request: &Request) -> Result<Mani
             return Err(ExportError::NotEmpty(target.to_string()));
         }
         let after = request.from.map_or(log.floor(), |from| from - 1);
-        let manifest =
-            Manifest::new(request.format.unwrap_or(Format::Parquet), shard, after, log.clock().now());
+        let manifest = Manifest::new(request.format.unwrap_or(Format::Parquet), shard, after, log.clock().now());
         // From now on the folder is known to be an export's.
         manifest.write(target).await?;
         return Ok(manifest);
@@ -272,7 +271,10 @@ async fn open(log: &EventLog, target: &Target, request: &Request) -> Result<Mani
     if let Some(id) = events.last_event_id {
         let same = log.read(events.to - 1, 1).await?;
         if same.first().is_none_or(|event| event.position != events.to || event.event_id != id) {
-            return another(format!("holds another log: event {id} does not stand at position {} of this one", events.to));
+            return another(format!(
+                "holds another log: event {id} does not stand at position {} of this one",
+                events.to
+            ));
         }
     }
     Ok(manifest)

@@ -110,15 +110,8 @@ impl Parts {
     fn begin(&mut self, (event_type, date, known): &Key, first: i64) -> Result<Part, ExportError> {
         let table = self.table(event_type, *known).clone();
         let path = format!("events/event_type={event_type}/date={date}/part-{first:016}.{}", self.format);
-        let file = EventFile {
-            path,
-            event_type: event_type.clone(),
-            date: *date,
-            first,
-            last: first,
-            rows: 0,
-            bytes: 0,
-        };
+        let file =
+            EventFile { path, event_type: event_type.clone(), date: *date, first, last: first, rows: 0, bytes: 0 };
         let sink = self.runtime.block_on(self.target.create(&file.path))?;
         Ok(Part { encoder: Encoder::new(self.format, table.schema.clone())?, table, sink, file, page: self.page })
     }

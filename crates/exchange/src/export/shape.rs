@@ -189,7 +189,8 @@ mod tests {
         let mut value = json!([{ "kind": "level", "of": "A1" }, null]);
         reasons.fit(&mut value);
         assert_eq!(value, json!(["{\"kind\":\"level\",\"of\":\"A1\"}", null]));
-        let itself = json!({ "$ref": "#/$defs/T", "$defs": { "T": { "type": "array", "items": { "$ref": "#/$defs/T" } } } });
+        let itself =
+            json!({ "$ref": "#/$defs/T", "$defs": { "T": { "type": "array", "items": { "$ref": "#/$defs/T" } } } });
         assert!(Shape::of(&itself).has_json());
     }
 }

@@ -57,9 +57,12 @@ impl EventTable {
         };
         let body: Vec<_> =
             body.into_iter().map(|(name, shape)| (name, if flat { shape.flat() } else { shape })).collect();
-        let mut fields: Vec<Field> = ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
+        let mut fields: Vec<Field> =
+            ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
         match version {
-            Some(_) => fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true))),
+            Some(_) => {
+                fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true)))
+            }
             None => fields.push(Field::new("payload", DataType::Utf8, false)),
         }
         Self {
@@ -74,7 +77,8 @@ impl EventTable {
 
     /// The table of the events of this type that have another shape than this build knows: `payload` is their body.
     pub(super) fn unknown(event_type: &str) -> Self {
-        let mut fields: Vec<Field> = ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
+        let mut fields: Vec<Field> =
+            ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
         fields.push(Field::new("payload", DataType::Utf8, false));
         Self {
             event_type: event_type.to_owned(),
@@ -128,7 +132,8 @@ impl EventTable {
         for version in event.event_version..current {
             body = body.and_then(|body| (self.upcast)(&self.event_type, version, &body));
         }
-        let mut body = body.ok_or_else(|| wrong(&self.event_type, "a payload cannot be lifted to the present version"))?;
+        let mut body =
+            body.ok_or_else(|| wrong(&self.event_type, "a payload cannot be lifted to the present version"))?;
         if let Value::Object(fields) = &mut body {
             for (name, shape) in &self.body {
                 if let Some(value) = fields.get_mut(name) {
@@ -166,7 +171,8 @@ fn envelope(events: &[&Recorded<RawPayload>]) -> Vec<ArrayRef> {
     let id = |value: fn(&Recorded<RawPayload>) -> uuid::Uuid| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(|it| value(it).to_string())))
     };
-    let recorded_at = TimestampMicrosecondArray::from_iter_values(events.iter().map(|it| it.recorded_at.timestamp_micros()));
+    let recorded_at =
+        TimestampMicrosecondArray::from_iter_values(events.iter().map(|it| it.recorded_at.timestamp_micros()));
     vec![
         Arc::new(Int64Array::from_iter_values(events.iter().map(|it| it.position))),
         id(|it| it.event_id),
@@ -206,4 +212,108 @@ pub(super) fn rows(columns: &[(String, Shape)], rows: &[String]) -> Result<Recor
 /// The schema of such rows.
 pub(super) fn schema_of(columns: &[(String, Shape)]) -> SchemaRef {
     Arc::new(Schema::new(fields_of(columns)))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::{json, value::RawValue};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A value of a schema, with or without what may be missing.
+    fn sample(schema: &Value, definitions: &Value, whole: bool) -> Value {
+        if let Some(name) = schema["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/")) {
+            return sample(&definitions[name], definitions, whole);
+        }
+        if let Some(constant) = schema.get("const") {
+            return constant.clone();
+        }
+        if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
+            let choice = choices.iter().find(|it| (it["type"] == "null") != whole).unwrap_or(&choices[0]);
+            return sample(choice, definitions, whole);
+        }
+        if let Some(words) = schema["enum"].as_array() {
+            return words[0].clone();
+        }
+        let kind = match &schema["type"] {
+            Value::Array(_) if !whole => return Value::Null,
+            Value::Array(kinds) => kinds.iter().find(|it| *it != "null").expect("a type"),
+            kind => kind,
+        };
+        match kind.as_str().expect("a type") {
+            "string" => match schema["format"].as_str() {
+                Some("uuid") => json!(Uuid::from_u128(7)),
+                Some("date-time") => json!("2026-03-01T09:00:00.000001Z"),
+                Some("date") => json!("2026-03-01"),
+                _ => json!("a \"text\""),
+            },
+            "boolean" => json!(true),
+            "number" => json!(0.25),
+            "integer" => json!(3),
+            "array" if whole => json!([sample(&schema["items"], definitions, whole)]),
+            "array" => json!([]),
+            "object" => {
+                let fields = schema["properties"].as_object().into_iter().flatten();
+                fields.map(|(name, field)| (name.clone(), sample(field, definitions, whole))).collect()
+            }
+            other => panic!("a schema of {other}"),
+        }
+    }
+
+    fn recorded(event_type: &str, event_version: u16, payload: &Value) -> Recorded<RawPayload> {
+        Recorded {
+            position: 42,
+            event_id: Uuid::nil(),
+            aggregate_type: "user".into(),
+            aggregate_id: "u1".into(),
+            sequence: 1,
+            event_type: event_type.into(),
+            event_version,
+            tenant: "main".into(),
+            actor: "u1".into(),
+            correlation_id: Uuid::nil(),
+            causation_id: Uuid::nil(),
+            recorded_at: DateTime::UNIX_EPOCH,
+            payload: RawValue::from_string(payload.to_string()).expect("JSON"),
+        }
+    }
+
+    #[test]
+    fn every_published_event_fits_its_columns() {
+        for (name, version, schema) in AGGREGATES.iter().flat_map(|it| it.event_schemas()) {
+            for flat in [false, true] {
+                let table = EventTable::of(name, flat);
+                let bodies = [true, false].map(|whole| sample(&schema, &schema["$defs"], whole));
+                let events = bodies.clone().map(|body| recorded(name, version, &json!({ name: body })));
+                let batch = table.batch(&events.iter().collect::<Vec<_>>()).unwrap_or_else(|it| panic!("{name}: {it}"));
+                assert_eq!(batch.num_rows(), 2, "{name}");
+                for (field, value) in bodies[0].as_object().expect("a body") {
+                    let column = batch.column_by_name(&column(field)).unwrap_or_else(|| panic!("{name}.{field}"));
+                    assert!(value.is_null() || !column.is_null(0), "{name}.{field} is lost");
+                    let nested = matches!(column.data_type(), DataType::Struct(_) | DataType::List(_));
+                    assert!(!(flat && nested), "{name}.{field} is nested");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_that_are_called_as_an_envelopes_are_told_apart() {
+        let table = EventTable::of("ParkedStreamRetried", false);
+        let names: Vec<_> = table.schema.fields().iter().skip(ENVELOPE.len()).map(|it| it.name().as_str()).collect();
+        assert_eq!(names, ["attempts", "key", "body_position", "projection"]);
+    }
+
+    #[test]
+    fn a_body_of_another_shape_is_an_error() {
+        let table = EventTable::of("GoalSet", false);
+        for payload in
+            [json!({ "GoalSet": { "daily_minutes": "many" } }), json!({ "Other": {} }), json!(null), json!(7)]
+        {
+            let event = recorded("GoalSet", 1, &payload);
+            assert!(table.batch(&[&event]).is_err(), "{payload}");
+        }
+    }
 }

@@ -12,9 +12,7 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
-use object_store::{
-    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, path::Path as Key,
-};
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, path::Path as Key};
 
 use super::ExportError;
 
@@ -57,7 +55,9 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self, ExportError> {
         if !text.starts_with("s3://") {
             return match text {
-                "" => Err(ExportError::Target { target: text.to_owned(), problem: "it is empty: give a folder".into() }),
+                "" => {
+                    Err(ExportError::Target { target: text.to_owned(), problem: "it is empty: give a folder".into() })
+                }
                 _ if text.contains("://") => Err(ExportError::Target {
                     target: text.to_owned(),
                     problem: "give a folder, or s3://bucket/prefix".into(),
@@ -78,11 +78,9 @@ impl Target {
     pub fn within(&self, name: &str) -> Self {
         Self(match &self.0 {
             Place::Folder(folder) => Place::Folder(folder.join(name)),
-            Place::Bucket { store, url, prefix } => Place::Bucket {
-                store: store.clone(),
-                url: format!("{url}/{name}"),
-                prefix: prefix.clone().join(name),
-            },
+            Place::Bucket { store, url, prefix } => {
+                Place::Bucket { store: store.clone(), url: format!("{url}/{name}"), prefix: prefix.clone().join(name) }
+            }
         })
     }
 

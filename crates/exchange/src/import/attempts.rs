@@ -131,4 +131,3 @@ fn milliseconds(text: &str, unit: f64) -> Option<u32> {
     let day = f64::from(baeum_domain::learning::imported_attempt::DURATION_LIMIT);
     (0.0..=day).contains(&milliseconds).then_some(milliseconds as u32)
 }
-

@@ -138,7 +138,9 @@ impl Csv {
             ends: vec![0; 64],
         };
         let read = csv.read().map_err(|error| ImportError::Read { path: path.display().to_string(), error })?;
-        let Read::Fields(width) = read.1 else { return Err(header("there is no header: the first line names the columns".into())) };
+        let Read::Fields(width) = read.1 else {
+            return Err(header("there is no header: the first line names the columns".into()));
+        };
         let names: Vec<String> = (0..width)
             .map(|at| Ok(std::str::from_utf8(csv.field(at))?.trim().to_owned()))
             .collect::<Result<_, std::str::Utf8Error>>()
@@ -348,7 +350,10 @@ mod tests {
     fn a_row_of_ten_megabytes_is_left_out_without_being_kept() {
         let long = "x".repeat(10 * LONGEST);
         let csv = rows(Format::Csv, format!("id,by\n1,{long}\n2,mina\n").as_bytes(), &["by"]);
-        assert_eq!(csv[0].as_ref().map_err(|it| (it.line, it.reason.contains("is there a quote too many"))), Err((2, true)));
+        assert_eq!(
+            csv[0].as_ref().map_err(|it| (it.line, it.reason.contains("is there a quote too many"))),
+            Err((2, true))
+        );
         assert_eq!(csv[1], row(3, &["mina"]));
         let jsonl = rows(Format::Jsonl, format!("{{\"by\": \"{long}\"}}\n{{\"by\": \"mina\"}}").as_bytes(), &["by"]);
         assert_eq!(jsonl[0].as_ref().map_err(|it| it.line), Err(1));
@@ -381,7 +386,10 @@ mod tests {
         assert_eq!(told[0], row(1, &["7", "0.5", "true", "", "dot"]));
         assert_eq!(told[1], Err(Reject { line: 3, reason: "the line is no JSON object".into() }));
         assert_eq!(told[2], row(4, &["", "", "", "", ""]));
-        assert_eq!(told[3].as_ref().map_err(|it| (it.line, it.reason.starts_with("the line is no JSON: "))), Err((5, true)));
+        assert_eq!(
+            told[3].as_ref().map_err(|it| (it.line, it.reason.starts_with("the line is no JSON: "))),
+            Err((5, true))
+        );
         let nested = rows(Format::Jsonl, br#"{"actor": {"id": [1]}}"#, &["actor.id"]);
         assert!(nested[0].as_ref().is_err_and(|it| it.reason.starts_with("actor.id: ")), "{nested:?}");
     }

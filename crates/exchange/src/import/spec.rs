@@ -159,7 +159,9 @@ impl Spec {
             (Some(format), _) => format,
             (None, "csv" | "tsv" | "txt") => Format::Csv,
             (None, "jsonl" | "ndjson") => Format::Jsonl,
-            (None, _) => return Err("format: is missing, and the name of the file does not tell: give csv or jsonl".into()),
+            (None, _) => {
+                return Err("format: is missing, and the name of the file does not tell: give csv or jsonl".into());
+            }
         };
         let delimiter = match file.delimiter.as_deref().map(str::as_bytes) {
             None if extension == "tsv" => b'\t',
@@ -168,7 +170,9 @@ impl Spec {
             Some(_) => return Err("delimiter: give one character, such as \";\" or \"\\t\"".into()),
         };
         if file.correct.is_none() && file.score.is_none() {
-            return Err("neither [correct] nor [score] is there: give at least one, or nothing is known of an attempt".into());
+            return Err(
+                "neither [correct] nor [score] is there: give at least one, or nothing is known of an attempt".into()
+            );
         }
         let mut columns = Columns::default();
         let (learner, item) = (columns.number(file.learner), columns.number(file.item));

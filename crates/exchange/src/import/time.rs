@@ -13,7 +13,11 @@ pub(super) enum TimeReader {
     /// A pattern that tells the offset.
     Offset(String),
     /// A pattern of local time.
-    Local { pattern: String, zone: Tz, ambiguous: Ambiguous },
+    Local {
+        pattern: String,
+        zone: Tz,
+        ambiguous: Ambiguous,
+    },
 }
 
 /// What a local time means that a clock shows twice, when it is put back.
@@ -63,7 +67,9 @@ impl TimeReader {
             ));
         }
         let Some(zone) = zone else {
-            return Err("time.zone: is missing: the format is of local time, so give its zone, for instance Asia/Seoul".into());
+            return Err(
+                "time.zone: is missing: the format is of local time, so give its zone, for instance Asia/Seoul".into(),
+            );
         };
         let zone = zone
             .parse()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use baeum_domain::{AnyEvent, Decider, Recorded, ids::Source, learning::imported_attempt::ImportedAttempt as Aggregate};
+use baeum_domain::{
+    AnyEvent, Decider, Recorded, ids::Source, learning::imported_attempt::ImportedAttempt as Aggregate,
+};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sqlx::{FromRow, PgConnection, PgPool};

@@ -52,8 +52,7 @@ pub(super) async fn run(
         None | Some("all") => all(),
         Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
     };
-    let request =
-        Request { format: options.format, from: options.from, events: options.models.is_none(), models };
+    let request = Request { format: options.format, from: options.from, events: options.models.is_none(), models };
     for OperatedShard { log, .. } in shards {
         let target = if shards.len() > 1 { whole.within(&format!("shard={}", log.shard())) } else { whole.clone() };
         let bar = ProgressBar::new(0);
@@ -78,7 +77,8 @@ fn style() -> ProgressStyle {
 
 fn describe(target: &Target, exported: &Exported) -> String {
     let Exported { events, manifest } = exported;
-    let bytes: u64 = manifest.events.files.iter().map(|it| it.bytes).chain(manifest.models.iter().map(|it| it.bytes)).sum();
+    let bytes: u64 =
+        manifest.events.files.iter().map(|it| it.bytes).chain(manifest.models.iter().map(|it| it.bytes)).sum();
     format!(
         "{target}: {events} events added; it holds {} events up to position {} in {} files, {} tables, {bytes} bytes, {}",
         manifest.events.rows,
