@@ -19,6 +19,7 @@ const DAG: &[(&str, &[&str])] = &[
     ("baeum-ml", &["baeum-domain"]),
     ("baeum-sagas", &["baeum-domain", "baeum-eventlog", "baeum-commands"]),
     ("baeum-api", &["baeum-domain", "baeum-proof", "baeum-commands", "baeum-projections"]),
+    ("baeum-exchange", &["baeum-domain", "baeum-eventlog", "baeum-projections"]),
     ("baeum-testing", &["baeum-domain", "baeum-eventlog"]),
     (
         "baeum-server",
@@ -31,6 +32,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-ml",
             "baeum-sagas",
             "baeum-api",
+            "baeum-exchange",
         ],
     ),
     (
@@ -44,6 +46,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-ml",
             "baeum-sagas",
             "baeum-api",
+            "baeum-exchange",
             "baeum-testing",
         ],
     ),
@@ -60,6 +63,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
             "baeum-commands",
             "baeum-projections",
             "baeum-sagas",
+            "baeum-exchange",
             "baeum-server",
             "baeum-bench",
             "baeum-testing",
@@ -141,7 +145,7 @@ fn the_same_noun_has_the_same_folder_in_every_crate() {
 
 #[test]
 fn the_events_table_is_touched_by_the_event_log_alone() {
-    for name in ["commands", "projections", "sagas", "api", "server"] {
+    for name in ["commands", "projections", "sagas", "api", "exchange", "server"] {
         // What tests write into the log to see how it is read is no business of the product.
         let of_product = |file: &PathBuf| !file.ends_with("testing.rs");
         for file in sources(&root().join("crates").join(name).join("src")).into_iter().filter(of_product) {

@@ -80,6 +80,10 @@ aggregates! {
     Progress(crate::progress::progress::Progress),
     /// Of a recommendation.
     Recommendation(crate::recommendation::recommendation::Recommendation),
+    /// Of an import of attempts of another system.
+    Import(crate::learning::import::Import),
+    /// Of an attempt that was made in another system.
+    ImportedAttempt(crate::learning::imported_attempt::ImportedAttempt),
     /// Of an operator's deeds about a stream that was parked.
     ParkedStream(crate::operations::parked_stream::ParkedStream),
 }

@@ -49,6 +49,10 @@ uuid_ids! {
     AttemptId,
     /// What was recommended after one lesson.
     RecommendationId,
+    /// One file of attempts that was imported.
+    ImportId,
+    /// One attempt that was made in another system.
+    ImportedAttemptId,
 }
 
 /// Why a name is not accepted.
@@ -121,6 +125,8 @@ slugs! {
     Topic = "topic",
     /// A grammar point or sub-skill, for instance `past_simple`.
     Focus = "focus",
+    /// Another system that attempts come from, for instance `old-lms`.
+    Source = "source",
 }
 
 #[cfg(test)]

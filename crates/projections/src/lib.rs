@@ -7,6 +7,7 @@
 pub mod assessment;
 mod cursor;
 pub mod emotion;
+pub mod extract;
 mod fold;
 pub mod identity;
 pub mod learning;

@@ -7,7 +7,7 @@ use crate::{
     assessment::{assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
     identity::learners::Learners,
-    learning::lessons::Lessons,
+    learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
 };
@@ -22,5 +22,7 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Emotion::new(models)),
         Arc::new(Recommendations),
         Arc::new(ItemParameters::new(models)),
+        Arc::new(ImportedAttempts),
+        Arc::new(ImportedItems),
     ]
 }

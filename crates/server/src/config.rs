@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::{
     audit::AuditCommand,
     demo::DemoOptions,
+    exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
     projections::ProjectionsCommand,
     replay::ReplayOptions,
@@ -53,6 +54,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ProjectionsCommand>,
     },
+    /// Write events and read models as files for analysts: what is new since the last export to the same place
+    Export(ExportOptions),
+    /// Bring a file of attempts that were made in another system into the log
+    Import(ImportOptions),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
@@ -293,6 +298,8 @@ impl Command {
             Self::Migrate => "migrate",
             Self::Replay(_) => "replay",
             Self::Projections { .. } => "projections",
+            Self::Export(_) => "export",
+            Self::Import(_) => "import",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",

@@ -13,6 +13,7 @@ mod demo;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod entropy;
+mod exchange;
 mod irt;
 mod listen;
 mod models;

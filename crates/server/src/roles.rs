@@ -27,6 +27,7 @@ use crate::{
     config::{Command, Config},
     database::{Database, DatabaseError, PATIENCE, PAUSE},
     demo::{self, ClientError},
+    exchange::{self, ExchangeError},
     listen::{self, ListenError},
     models, output,
     projections::{self, ProjectionsError},
@@ -68,6 +69,8 @@ pub(crate) enum RunError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Projections(#[from] ProjectionsError),
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     #[error(transparent)]
     Demo(#[from] ClientError),
     #[error(transparent)]
@@ -132,11 +135,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let databases = open_databases(&config, &stop).await?;
             let done = async {
-                let mut shards = vec![];
-                for (shard, database) in config.shards.iter().zip(&databases) {
-                    let log = open_log(&config, database, None).await?;
-                    shards.push(projections::OperatedShard { log, tenants: shard.tenants.clone() });
-                }
+                let shards = operated(&config, &databases).await?;
                 let registry = baeum_projections::registry(&models::models(&catalog));
                 projections::run(&shards, &registry, &command.clone().unwrap_or_default()).await?;
                 Ok(())
@@ -156,6 +155,19 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                     done = audit::run_on_logs(&logs, command) => Ok(done?),
                     () = stop.cancelled() => Ok(()),
                 }
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
+        }
+        Command::Export(_) | Command::Import(_) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let shards = operated(&config, &databases).await?;
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                exchange::run(&shards, &registry, &config.command, &stop).await?;
+                Ok(())
             };
             let done = done.await;
             close_databases(databases).await;
@@ -231,6 +243,16 @@ async fn open_databases(config: &Config, stop: &CancellationToken) -> Result<Vec
 
 async fn close_databases(databases: Vec<Database>) {
     join_all(databases.into_iter().map(Database::close)).await;
+}
+
+/// The log of each shard, for who works on the databases.
+async fn operated(config: &Config, databases: &[Database]) -> Result<Vec<projections::OperatedShard>, LogError> {
+    let mut shards = vec![];
+    for (shard, database) in config.shards.iter().zip(databases) {
+        let log = open_log(config, database, None).await?;
+        shards.push(projections::OperatedShard { log, tenants: shard.tenants.clone() });
+    }
+    Ok(shards)
 }
 
 async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {

@@ -7,6 +7,7 @@ use sqlx::{
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, types::Oid},
 };
+use uuid::Uuid;
 
 use super::{Job, NewEvent, NewEvents};
 
@@ -88,17 +89,18 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-/// What stock cqrs-es tools see of where an event comes from.
 fn metadata(stream: &NewEvents) -> String {
-    let actor = serde_json::Value::from(stream.actor.as_str());
-    format!(
-        r#"{{"correlation_id": "{}", "causation_id": "{}", "actor": {actor}}}"#,
-        stream.correlation_id, stream.causation_id
-    )
+    metadata_of(&stream.actor, stream.correlation_id, stream.causation_id)
+}
+
+/// What stock cqrs-es tools see of where an event comes from.
+pub(crate) fn metadata_of(actor: &str, correlation_id: Uuid, causation_id: Uuid) -> String {
+    let actor = serde_json::Value::from(actor);
+    format!(r#"{{"correlation_id": "{correlation_id}", "causation_id": "{causation_id}", "actor": {actor}}}"#)
 }
 
 /// JSON that is text already.
-struct JsonText<'a>(&'a str);
+pub(crate) struct JsonText<'a>(pub(crate) &'a str);
 
 impl Type<Postgres> for JsonText<'_> {
     fn type_info() -> PgTypeInfo {

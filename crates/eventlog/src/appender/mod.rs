@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::{cache::AggregateCache, error::LogError, receipt::NewReceipt};
 use batch::{Flights, Waiting};
+pub(crate) use insert::{JsonText, metadata_of};
 use lane::Lane;
 
 /// How long the connections are kept while there is nothing to append.

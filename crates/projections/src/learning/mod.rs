@@ -1,3 +1,5 @@
 //! Lessons.
 
+pub mod imported_attempts;
+pub mod imported_items;
 pub mod lessons;
