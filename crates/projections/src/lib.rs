@@ -8,6 +8,7 @@ pub mod assessment;
 mod cursor;
 pub mod emotion;
 mod fold;
+pub mod history;
 pub mod identity;
 pub mod learning;
 pub mod order;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::comparison::{Comparison, Difference, TableComparison};
 use self::shadow::Shadow;
+pub(crate) use self::shadow::choose_tables;
 use crate::{Projection, ProjectionError, cursor};
 
 /// How often the last step is tried again when something stood in the way.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cursor,
     fold::Stretch,
+    history,
     parking,
     projection::{Failure, ProjectionError},
 };
@@ -43,6 +44,7 @@ impl Shadow {
             return Err(ProjectionError::Database(sqlx::Error::Protocol(taken)).into());
         }
         self.exchange(&mut transaction).await?;
+        history::forget(&mut transaction, name).await?;
         cursor::set(&mut transaction, name, position, self.log.clock().now()).await?;
         transaction.commit().await?;
         Ok(Some(position))
