@@ -93,6 +93,8 @@ kinds! {
     415 "unsupported-media-type" "The body is not declared as JSON" "Send 'Content-Type: application/json'."
     422 "invalid-body" "The body does not have the right shape" "`field` says where. See /docs for the shape."
     422 "invalid-id" "The id in the path cannot be one" "Ids of users, assessments and lessons are UUIDs; those of items, clips and titles are lower-case names."
+    403 "consent-withdrawn" "The consent was withdrawn" "Nothing is derived any more from what was done under a consent to emotion care that was withdrawn later, of the past neither."
+    422 "history-too-long" "There are too many events" "The detail says how to have the read model replayed into a schema of its own."
     422 "invalid-query" "The query parameters are wrong" "The detail names the parameter. See /docs for what there is."
     422 "position-of-another-shard" "The position is of another log" "`shard` is that of your log. Give a position that a command of your tenant answered, or 0."
     422 "position-in-the-future" "The log has not come that far" "`head` is the position of the latest event. Give a position that a command answered."

@@ -31,9 +31,10 @@ const HELD: i64 = 200;
 pub(crate) struct Skips(HashSet<i64>);
 
 impl Skips {
-    /// Those that the log has by now.
-    pub(crate) async fn load(log: &EventLog, projection: &str) -> Result<Self, LogError> {
-        Self::of(log.read_aggregates(ParkedStream::AGGREGATE).await?.into_iter(), projection)
+    /// Those that were decided on up to a position.
+    pub(crate) async fn load(log: &EventLog, projection: &str, up_to: i64) -> Result<Self, LogError> {
+        let deeds = log.read_aggregates(ParkedStream::AGGREGATE).await?;
+        Self::of(deeds.into_iter().filter(|deed| deed.position <= up_to), projection)
     }
 
     /// Those among these events.

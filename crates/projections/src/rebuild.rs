@@ -9,7 +9,9 @@
 //! same version of the projection goes on with them.
 
 mod comparison;
+mod diff;
 mod pipeline;
+mod sandbox;
 mod shadow;
 mod swap;
 #[cfg(test)]
@@ -20,7 +22,11 @@ use std::{sync::Arc, thread::available_parallelism};
 use baeum_eventlog::EventLog;
 use tokio_util::sync::CancellationToken;
 
-pub use self::comparison::{Comparison, Difference, TableComparison};
+pub use self::{
+    comparison::{Comparison, Difference, TableComparison},
+    diff::{ColumnDiff, Diff, RowDiff, TableDiff, diff_with_live, diff_with_sandbox},
+    sandbox::{BadName, Sandbox, SandboxError, SandboxName, drop_sandbox, replay_into, sandboxes},
+};
 use self::shadow::Shadow;
 pub(crate) use self::shadow::choose_tables;
 use crate::{Projection, ProjectionError, cursor};

@@ -35,7 +35,7 @@ impl Shadow {
             return Ok(None);
         }
         let ours = sqlx::query("DELETE FROM public.rebuilds WHERE name = $1 AND run = $2")
-            .bind(&self.schema)
+            .bind(&self.name)
             .bind(self.run)
             .execute(&mut *transaction)
             .await?;
@@ -92,7 +92,7 @@ impl Shadow {
 
     /// Takes in what is left up to the position of each partition. `false` where an event stands in the way: it is then
     /// to be taken in as others are.
-    async fn catch_up(
+    pub(super) async fn catch_up(
         &self,
         transaction: &mut Transaction<'_, Postgres>,
         targets: &BTreeMap<u32, i64>,
