@@ -38,10 +38,7 @@ impl Skips {
     }
 
     /// Those among these events.
-    pub(crate) fn of<P: Stored>(
-        deeds: impl Iterator<Item = Recorded<P>>,
-        projection: &str,
-    ) -> Result<Self, LogError> {
+    pub(crate) fn of<P: Stored>(deeds: impl Iterator<Item = Recorded<P>>, projection: &str) -> Result<Self, LogError> {
         let mut skips = HashSet::new();
         for event in deeds {
             if event.payload.field("projection").as_deref() != Some(projection) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use baeum_domain::ids::{AssessmentId, LessonId, UserId};
 use baeum_eventlog::{EventLog, LogError, begin};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
+use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
 
 pub(crate) use self::checkpoint::forget;
 pub use self::{
@@ -222,7 +222,8 @@ async fn run(
     names.dedup();
     let create = |table| format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL) ON COMMIT DROP;");
     let sql: String = names.into_iter().map(create).collect();
-    sqlx::raw_sql(&sql).execute(&mut *db).await.map_err(nobody)?;
+    // Text without parameters goes as it is, so it may be several statements.
+    (&mut *db).execute(sql.as_str()).await.map_err(nobody)?;
     choose_tables(db, "pg_temp").await.map_err(nobody)?;
     let mut kept = vec![];
     for (number, (gathered, stretch)) in folds.iter_mut().enumerate() {

@@ -13,7 +13,9 @@ use crate::{
     demo::DemoOptions,
     irt::IrtCommand,
     projections::ProjectionsCommand,
+    query::QueryOptions,
     replay::ReplayOptions,
+    sandbox::SandboxCommand,
     shards::{self, ShardConfig},
 };
 
@@ -42,8 +44,13 @@ pub(crate) enum Command {
     Process,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    /// Rebuild a read model from the log beside the present one and put it in its place, or replay it elsewhere, then stop
     Replay(ReplayOptions),
+    /// The schemas into which read models were replayed
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Show a read model of one learner, as it is or as it was, then stop
+    Query(QueryOptions),
     /// Say how the read models are doing, or deal with streams that they have parked, then stop
     Projections {
         #[command(subcommand)]
@@ -280,6 +287,8 @@ impl Command {
             Self::Process => "process",
             Self::Migrate => "migrate",
             Self::Replay(_) => "replay",
+            Self::Sandbox(_) => "sandbox",
+            Self::Query(_) => "query",
             Self::Projections { .. } => "projections",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",

@@ -9,14 +9,8 @@ use baeum_projections::{
 
 use super::wire::{Ability, AssessmentAnswer, AssessmentState, Item};
 use crate::{
-    as_of::When,
-    caller::SignedIn,
-    conditional::versioned,
-    docs::QueryProblems,
-    id::Id,
-    min_position::Params,
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, conditional::versioned, docs::QueryProblems, id::Id, min_position::Params,
+    problem::Problem, tenants::TenantState,
 };
 
 /// A level test as it stands.

@@ -13,14 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    as_of::When,
-    caller::SignedIn,
-    docs::QueryProblems,
-    id::Id,
-    min_position::Params,
-    problem::Problem,
-    tenants::TenantState,
-    wire::mirror,
+    as_of::When, caller::SignedIn, docs::QueryProblems, id::Id, min_position::Params, problem::Problem,
+    tenants::TenantState, wire::mirror,
 };
 
 mirror! {

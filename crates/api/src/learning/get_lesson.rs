@@ -16,14 +16,8 @@ use uuid::Uuid;
 
 use super::wire::{LessonStatus, Plan, TaskKind, Verdict};
 use crate::{
-    as_of::When,
-    caller::SignedIn,
-    conditional::versioned,
-    docs::QueryProblems,
-    id::Id,
-    min_position::Params,
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, conditional::versioned, docs::QueryProblems, id::Id, min_position::Params,
+    problem::Problem, tenants::TenantState,
 };
 
 /// A lesson with all that happened in it.

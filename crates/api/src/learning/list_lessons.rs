@@ -9,12 +9,7 @@ use uuid::Uuid;
 
 use super::wire::LessonState;
 use crate::{
-    as_of::When,
-    caller::SignedIn,
-    docs::QueryProblems,
-    min_position::Params,
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, tenants::TenantState,
     wire::Level,
 };
 

@@ -60,7 +60,8 @@ impl Checkpoint {
     /// Puts the rows into the tables, on a connection that has chosen them.
     pub(super) async fn restore(&self, db: &mut PgConnection, projection: &dyn Projection) -> Result<(), sqlx::Error> {
         for table in tables(projection) {
-            let Some(rows) = self.rows.get(table).filter(|it| it.as_array().is_some_and(|rows| !rows.is_empty())) else {
+            let Some(rows) = self.rows.get(table).filter(|it| it.as_array().is_some_and(|rows| !rows.is_empty()))
+            else {
                 continue;
             };
             let sql = format!("INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, $1)");

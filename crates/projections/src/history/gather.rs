@@ -55,8 +55,7 @@ impl Gathered {
         let stored = std::mem::take(&mut self.stored);
         let this = &*self;
         let partitions: Vec<u32> = (0..this.projection.order().partitions()).collect();
-        let mut stretch =
-            Stretch::prepare(this.projection.as_ref(), &this.skips, &partitions, this.start, stored);
+        let mut stretch = Stretch::prepare(this.projection.as_ref(), &this.skips, &partitions, this.start, stored);
         stretch.expect_bad(this.bad.clone());
         (this, stretch)
     }
@@ -140,12 +139,7 @@ pub(super) async fn gather(
 }
 
 /// Which streams a question is about.
-async fn find(
-    log: &EventLog,
-    projection: &dyn Projection,
-    whose: Whose,
-    to: i64,
-) -> Result<Places, HistoryError> {
+async fn find(log: &EventLog, projection: &dyn Projection, whose: Whose, to: i64) -> Result<Places, HistoryError> {
     let one = |kind: &str, id: String| Places {
         streams: vec![(kind.to_owned(), id.clone())],
         positions: vec![],

@@ -162,6 +162,14 @@ impl Shadow {
     }
 }
 
+/// The position up to which the live tables of a projection are.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn live_position(log: &EventLog, projection: &str) -> Result<i64, SandboxError> {
+    Ok(cursor::position(log.pool(), projection).await?.unwrap_or(log.floor()))
+}
+
 /// Tells in what a projection in the sandbox `after` differs from the same in the sandbox `before`, with the first
 /// `limit` rows of each table. Both must be of the same position.
 ///

@@ -77,7 +77,9 @@ pub struct Sandbox {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The schema is somebody else's.
-    #[error("the schema '{0}' exists and is no sandbox: nothing is written to it; name another one, which need not exist")]
+    #[error(
+        "the schema '{0}' exists and is no sandbox: nothing is written to it; name another one, which need not exist"
+    )]
     Foreign(SandboxName),
     /// There is no such sandbox.
     #[error("there is no sandbox '{name}'{}: see `baeum sandbox list`", .projection.map(|it| format!(" with '{it}'")).unwrap_or_default())]
@@ -306,7 +308,10 @@ fn busy(name: &SandboxName) -> SandboxError {
 async fn drop_tables(pool: &PgPool, name: &SandboxName, held: &[String]) -> Result<(), sqlx::Error> {
     let mut transaction = begin(pool).await?;
     for projection in held {
-        sqlx::query("DELETE FROM rebuilds WHERE name = $1").bind(name.of(projection)).execute(&mut *transaction).await?;
+        sqlx::query("DELETE FROM rebuilds WHERE name = $1")
+            .bind(name.of(projection))
+            .execute(&mut *transaction)
+            .await?;
     }
     sqlx::query("DELETE FROM sandboxes WHERE schema = $1").bind(&name.0).execute(&mut *transaction).await?;
     if name.owner(&mut transaction).await? == Owner::Ours {
@@ -328,7 +333,9 @@ mod tests {
             let refused = malformed.parse::<SandboxName>();
             assert!(matches!(refused, Err(BadName::Malformed(_))), "{malformed}: {refused:?}");
         }
-        for reserved in ["public", "information_schema", "pg_catalog", "pg_temp", "rebuild_progress", "verify_x", "live"] {
+        for reserved in
+            ["public", "information_schema", "pg_catalog", "pg_temp", "rebuild_progress", "verify_x", "live"]
+        {
             let refused = reserved.parse::<SandboxName>();
             assert!(matches!(refused, Err(BadName::Reserved(_))), "{reserved}: {refused:?}");
         }

@@ -13,8 +13,7 @@ use super::{
 use crate::{
     cursor,
     fold::Stretch,
-    history,
-    parking,
+    history, parking,
     projection::{Failure, ProjectionError},
 };
 
