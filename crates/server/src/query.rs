@@ -46,7 +46,7 @@ pub(crate) struct QueryOptions {
 
 /// A read model of learners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Model {
+pub(crate) enum Model {
     /// The profile with the level
     Learner,
     /// Mastery, levels, streak, and the work of each day
