@@ -151,7 +151,7 @@ pub(crate) async fn get_emotion(
     signed_in.may_read(&state, learner_id, "user-not-found").await?;
     let mut models = when.open(&state, &signed_in, &["emotion", "learners"], Whose::Learner(learner_id)).await?;
     let row = emotion::find(models.view().db(), learner_id).await?;
-    let learner = learners::find(models.view().db(), learner_id).await?;
+    let learner = if row.is_none() { learners::find(models.view().db(), learner_id).await? } else { None };
     let shown = models.close().await;
     let Some(row) = row else {
         learner.ok_or_else(|| Problem::plain("user-not-found"))?;

@@ -116,7 +116,7 @@ pub(crate) async fn get_recommendations(
     let whose = Whose::Learner(learner_id);
     let mut models = when.open(&state, &signed_in, &["recommendations", "learners"], whose).await?;
     let row = recommendations::find(models.view().db(), learner_id).await?;
-    let learner = learners::find(models.view().db(), learner_id).await?;
+    let learner = if row.is_none() { learners::find(models.view().db(), learner_id).await? } else { None };
     let shown = models.close().await;
     let Some(row) = row else {
         learner.ok_or_else(|| Problem::plain("user-not-found"))?;

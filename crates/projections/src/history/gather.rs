@@ -1,7 +1,7 @@
 //! What a fold begins with: the checkpoint before the moment, the events after it, and where the live model stood still.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -44,8 +44,6 @@ pub(super) struct Gathered {
 struct Places {
     /// Types and ids of the aggregates.
     streams: Vec<(String, String)>,
-    /// Positions of events that no index knows.
-    positions: Vec<i64>,
     /// The keys of the projection that are asked for.
     keys: BTreeSet<String>,
 }
@@ -140,11 +138,7 @@ pub(super) async fn gather(
 
 /// Which streams a question is about.
 async fn find(log: &EventLog, projection: &dyn Projection, whose: Whose, to: i64) -> Result<Places, HistoryError> {
-    let one = |kind: &str, id: String| Places {
-        streams: vec![(kind.to_owned(), id.clone())],
-        positions: vec![],
-        keys: [id].into(),
-    };
+    let one = |kind: &str, id: String| Places { streams: vec![(kind.to_owned(), id.clone())], keys: [id].into() };
     let (learner, latest) = match whose {
         Whose::Lesson(lesson) => return Ok(one(Lesson::AGGREGATE, lesson.to_string())),
         Whose::Assessment(assessment) => return Ok(one(Assessment::AGGREGATE, assessment.to_string())),
@@ -155,32 +149,38 @@ async fn find(log: &EventLog, projection: &dyn Projection, whose: Whose, to: i64
         return Err(HistoryError::NotOfOneLearner(projection.name()));
     }
     let key = learner.to_string();
+    let mut deeds = log.read_aggregates(ParkedStream::AGGREGATE).await?;
     let mut db = log.pool().acquire().await?;
     // In this order: what goes from the one to the other in between is seen at least once.
-    let positions = parking::all_held(&mut db, subject_streams::NAME, &key).await?;
+    let held = parking::all_held(&mut db, subject_streams::NAME, &key).await?;
     let known = subject_streams::of(&mut *db, learner.0).await?;
-    let skipped = {
-        drop(db);
-        let mut deeds = log.read_aggregates(ParkedStream::AGGREGATE).await?;
-        deeds.retain(|deed| deed.payload.field("key").as_deref() == Some(key.as_str()));
-        Skips::of(deeds.into_iter(), subject_streams::NAME)?
-    };
-    let positions: BTreeSet<i64> = positions.into_iter().chain(skipped.positions()).collect();
-    let streams = known.into_iter().filter(|it| projection.reads(&it.aggregate_type));
-    let mut streams: Vec<(String, String)> = streams
-        .filter(|it| latest.is_none() || it.first_position <= to)
-        .map(|it| (it.aggregate_type, it.aggregate_id))
-        .collect();
+    let skipped = deeds.iter().filter(|deed| deed.payload.field("key").as_deref() == Some(key.as_str()));
+    let skipped = Skips::of(skipped.cloned(), subject_streams::NAME)?;
+    let unknown: BTreeSet<i64> = held.into_iter().chain(skipped.positions()).filter(|it| *it <= to).collect();
+    let mut began: BTreeMap<(String, String), i64> =
+        known.into_iter().map(|it| ((it.aggregate_type, it.aggregate_id), it.first_position)).collect();
+    // Events that the index has not taken in tell their streams themselves.
+    for event in read_at(&mut db, &Vec::from_iter(unknown)).await? {
+        let first = began.entry((event.aggregate_type, event.aggregate_id)).or_insert(event.position);
+        *first = event.position.min(*first);
+    }
+    began.retain(|(kind, _), _| projection.reads(kind));
+    let mut streams: Vec<(String, String)> = began.keys().cloned().collect();
     if let Some(most) = latest {
-        // A lesson whose start cannot be taken in is not listed, and neither is it by the live model.
-        let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(positions.len());
+        streams.retain(|stream| began[stream] <= to);
+        streams.sort_by_key(|stream| began[stream]);
+        // A lesson whose beginning is parked is not listed: an older one is in its place.
+        let ids: Vec<&str> = streams.iter().map(|(_, id)| id.as_str()).collect();
+        let standing = parking::standing(&mut db, projection.name(), &ids).await?.len();
+        deeds.retain(|deed| deed.payload.field("key").is_some_and(|it| ids.contains(&&*it)));
+        let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(standing + deeds.len());
         streams.drain(..streams.len().saturating_sub(most));
     }
     let keys = match projection.order() {
         Order::ByAggregate => streams.iter().map(|(_, id)| id.clone()).collect(),
         _ => [key].into(),
     };
-    Ok(Places { streams, positions: positions.into_iter().collect(), keys })
+    Ok(Places { streams, keys })
 }
 
 /// The first `limit` events of these places after `start` up to `to` that have one of the keys.
@@ -193,14 +193,6 @@ async fn events(
     limit: usize,
 ) -> Result<Vec<Recorded<StoredPayload>>, HistoryError> {
     let mut found = read_streams(db, &places.streams, start, to, limit).await?;
-    let positions: Vec<i64> = places.positions.iter().copied().filter(|it| (start + 1..=to).contains(it)).collect();
-    if !positions.is_empty() {
-        let known: HashSet<i64> = found.iter().map(|event| event.position).collect();
-        let more = read_at(db, &positions).await?;
-        found.extend(more.into_iter().filter(|event| !known.contains(&event.position)));
-        found.sort_by_key(|event| event.position);
-        found.truncate(limit);
-    }
     let order = projection.order();
     found.retain(|event| places.keys.contains(&*order.key(event)));
     Ok(found)

@@ -294,6 +294,16 @@ async fn an_event_of_an_unknown_version_stops_the_past_of_its_learner_as_it_stop
         view.close().await;
         assert_eq!(shown.clips.len(), 1);
         assert_eq!(subject_streams::of(&world.pool, LEARNER.0).await.expect("a database").len(), 2);
+        // A lesson that the index does not know, since it stands still too, is listed as it is live.
+        let started = world.start_lesson(30, "2026-03-02").await;
+        world.project().await;
+        assert_eq!(subject_streams::of(&world.pool, LEARNER.0).await.expect("a database").len(), 2);
+        for limit in [1, 2, 3] {
+            let live = lessons::list(&world.pool, LEARNER, limit).await.expect("a database");
+            let mut view = open(world, Some(started), &["lessons"], Whose::LatestLessons(LEARNER, limit)).await;
+            assert_eq!(lessons::list(view.db(), LEARNER, limit).await.expect("a database"), live);
+            view.close().await;
+        }
     })
     .await;
 }
