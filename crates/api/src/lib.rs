@@ -3,6 +3,7 @@
 //! [`router()`] serves commands (`Idempotency-Key`, `If-Match`, `ETag`, the position in the log), queries (`min_position`)
 //! and the log itself; whatever is refused or fails is a problem (RFC 9457) of a stable type.
 
+mod as_of;
 mod assessment;
 mod bounded;
 mod caller;

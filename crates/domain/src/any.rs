@@ -51,6 +51,14 @@ macro_rules! aggregates {
                 }
             }
 
+            /// The text in this field of its body, where it has one.
+            pub fn field(&self, name: &str) -> Option<String> {
+                let stored = match self {
+                    $(Self::$name(event) => serde_json::to_value(event),)+
+                };
+                stored.ok()?.as_object()?.values().next()?.get(name)?.as_str().map(ToOwned::to_owned)
+            }
+
             /// The type of the aggregate that it belongs to.
             pub fn aggregate_type(&self) -> &'static str {
                 match self {
@@ -188,6 +196,10 @@ mod tests {
         let stored = json!({ "EmotionCareConsentWithdrawn": {} });
         let event = AnyEvent::from_stored("user", stored).expect("well formed").expect("a known aggregate");
         assert_eq!((event.aggregate_type(), event.event_type()), ("user", "EmotionCareConsentWithdrawn"));
+        assert_eq!(event.field("policy_version"), None);
+        let stored = json!({ "EmotionCareConsentGiven": { "policy_version": "2026-01" } });
+        let event = AnyEvent::from_stored("user", stored).expect("well formed").expect("a known aggregate");
+        assert_eq!(event.field("policy_version").as_deref(), Some("2026-01"));
         assert_eq!(AnyEvent::from_stored("spaceship", json!({})).expect("not read at all"), None);
     }
 }

@@ -91,6 +91,15 @@ pub(crate) async fn advance(
     Ok(moved.rows_affected() == partitions.len() as u64)
 }
 
+/// The position of each partition of a projection, as this transaction sees it.
+pub(crate) async fn seen(db: &mut PgConnection, name: &str) -> Result<BTreeMap<u32, i64>, sqlx::Error> {
+    let known: Vec<(i32, i64)> = sqlx::query_as("SELECT partition, position FROM projection_cursors WHERE name = $1")
+        .bind(name)
+        .fetch_all(db)
+        .await?;
+    Ok(known.into_iter().map(|(partition, position)| (partition.cast_unsigned(), position)).collect())
+}
+
 /// Locks the cursors of a projection until the end of the transaction, so that nobody moves them meanwhile. Gives the
 /// position of each partition, in order.
 pub(crate) async fn lock(db: &mut PgConnection, name: &str) -> Result<Vec<i64>, sqlx::Error> {

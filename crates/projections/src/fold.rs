@@ -31,10 +31,16 @@ const HELD: i64 = 200;
 pub(crate) struct Skips(HashSet<i64>);
 
 impl Skips {
-    /// Those that the log has by now.
-    pub(crate) async fn load(log: &EventLog, projection: &str) -> Result<Self, LogError> {
+    /// Those that were decided on up to a position.
+    pub(crate) async fn load(log: &EventLog, projection: &str, up_to: i64) -> Result<Self, LogError> {
+        let deeds = log.read_aggregates(ParkedStream::AGGREGATE).await?;
+        Self::of(deeds.into_iter().filter(|deed| deed.position <= up_to), projection)
+    }
+
+    /// Those among these events.
+    pub(crate) fn of<P: Stored>(deeds: impl Iterator<Item = Recorded<P>>, projection: &str) -> Result<Self, LogError> {
         let mut skips = HashSet::new();
-        for event in log.read_aggregates(ParkedStream::AGGREGATE).await? {
+        for event in deeds {
             if event.payload.field("projection").as_deref() != Some(projection) {
                 continue;
             }
@@ -43,6 +49,11 @@ impl Skips {
             }
         }
         Ok(Self(skips))
+    }
+
+    /// The positions.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = i64> {
+        self.0.iter().copied()
     }
 }
 
@@ -211,6 +222,11 @@ impl<'a> Stretch<'a> {
         stretch
     }
 
+    /// Has these events stop their keys, whether or not they could be taken in: position and reason of each.
+    pub(crate) fn expect_bad(&mut self, bad: BTreeMap<i64, String>) {
+        self.bad.extend(bad);
+    }
+
     /// How many events it has for the projection.
     pub(crate) fn len(&self) -> usize {
         self.events.len()
@@ -251,7 +267,7 @@ impl<'a> Stretch<'a> {
     }
 
     /// Finds out what is to be left out of the next round.
-    fn blame(&mut self, failure: Failure) -> Result<(), Failure> {
+    pub(crate) fn blame(&mut self, failure: Failure) -> Result<(), Failure> {
         if !failure.error.is_lasting() {
             return Err(failure);
         }

@@ -9,6 +9,7 @@ mod cursor;
 pub mod emotion;
 pub mod extract;
 mod fold;
+pub mod history;
 pub mod identity;
 pub mod learning;
 pub mod order;

@@ -164,6 +164,31 @@ pub(crate) async fn hold(db: &mut PgConnection, projection: &str, events: &[(i64
     Ok(())
 }
 
+/// Where those of these keys that are parked stand, and why.
+pub(crate) async fn standing(
+    db: &mut PgConnection,
+    projection: &str,
+    keys: &[&str],
+) -> Result<Vec<(i64, String)>, sqlx::Error> {
+    sqlx::query_as("SELECT position, reason FROM parked_streams WHERE projection = $1 AND key = ANY($2)")
+        .bind(projection)
+        .bind(keys)
+        .fetch_all(db)
+        .await
+}
+
+/// Positions of every event of a key that is not taken in: the one it stands at, and those that wait.
+pub(crate) async fn all_held(db: &mut PgConnection, projection: &str, key: &str) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT position FROM parked_streams WHERE projection = $1 AND key = $2
+         UNION SELECT position FROM parked_events WHERE projection = $1 AND key = $2",
+    )
+    .bind(projection)
+    .bind(key)
+    .fetch_all(db)
+    .await
+}
+
 /// Positions of the events of a key that wait after this one, in order.
 pub(crate) async fn held(
     db: &mut PgConnection,

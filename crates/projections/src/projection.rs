@@ -58,6 +58,12 @@ pub trait Projection: Send + Sync + 'static {
         1
     }
 
+    /// Whether its rows of the past may be kept, so that a question about the past need not fold from the first event
+    /// ([`crate::history`]). Not where nothing may be left once a learner withdraws a consent.
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
     /// Takes an event in. The caller moves the cursor in the same transaction.
     ///
     /// # Errors

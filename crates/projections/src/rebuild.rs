@@ -9,7 +9,9 @@
 //! same version of the projection goes on with them.
 
 mod comparison;
+mod diff;
 mod pipeline;
+mod sandbox;
 mod shadow;
 mod swap;
 #[cfg(test)]
@@ -20,8 +22,13 @@ use std::{sync::Arc, thread::available_parallelism};
 use baeum_eventlog::EventLog;
 use tokio_util::sync::CancellationToken;
 
-pub use self::comparison::{Comparison, Difference, TableComparison};
 use self::shadow::Shadow;
+pub(crate) use self::shadow::choose_tables;
+pub use self::{
+    comparison::{Comparison, Difference, TableComparison},
+    diff::{ColumnDiff, Diff, RowDiff, TableDiff, diff_with_live, diff_with_sandbox, live_position},
+    sandbox::{BadName, Sandbox, SandboxError, SandboxName, drop_sandbox, replay_into, sandboxes},
+};
 use crate::{Projection, ProjectionError, cursor};
 
 /// How often the last step is tried again when something stood in the way.

@@ -6,7 +6,7 @@ use crate::{
     Models, Projection,
     assessment::{assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
-    identity::learners::Learners,
+    identity::{learners::Learners, subject_streams::SubjectStreams},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
@@ -16,6 +16,7 @@ use crate::{
 pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(Learners),
+        Arc::new(SubjectStreams),
         Arc::new(Assessments),
         Arc::new(Lessons),
         Arc::new(Progress),

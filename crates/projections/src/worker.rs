@@ -162,7 +162,7 @@ impl Worker {
     /// Reads how far the partitions of this process are.
     async fn reload(&mut self) -> Result<(), Failure> {
         let name = self.projection.name();
-        self.skips = Skips::load(&self.log, name).await?;
+        self.skips = Skips::load(&self.log, name, i64::MAX).await?;
         let now = self.log.clock().now();
         let mut cursors = cursor::open(self.log.pool(), self.projection.as_ref(), now).await?;
         let dealt = deal(&self.members, self.membership.member, self.projection.order().partitions());

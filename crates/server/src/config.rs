@@ -15,7 +15,9 @@ use crate::{
     exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
     projections::ProjectionsCommand,
+    query::QueryOptions,
     replay::ReplayOptions,
+    sandbox::SandboxCommand,
     seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
 };
@@ -47,8 +49,13 @@ pub(crate) enum Command {
     Seal,
     /// Bring the database to the schema of this build, then stop
     Migrate,
-    /// Rebuild a read model from the log beside the present one, put it in its place, then stop
+    /// Rebuild a read model from the log beside the present one and put it in its place, or replay it elsewhere, then stop
     Replay(ReplayOptions),
+    /// The schemas into which read models were replayed
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Show a read model of one learner, as it is or as it was, then stop
+    Query(QueryOptions),
     /// Say how the read models are doing, or deal with streams that they have parked, then stop
     Projections {
         #[command(subcommand)]
@@ -297,6 +304,8 @@ impl Command {
             Self::Process => "process",
             Self::Migrate => "migrate",
             Self::Replay(_) => "replay",
+            Self::Sandbox(_) => "sandbox",
+            Self::Query(_) => "query",
             Self::Projections { .. } => "projections",
             Self::Export(_) => "export",
             Self::Import(_) => "import",

@@ -1,25 +1,42 @@
-//! `baeum replay`: a read model derived again from the log, or compared with what the log says.
+//! `baeum replay`: a read model derived again from the log and put in its place, compared with what the log says, or
+//! replayed into a schema of its own; and what recommendations would have been.
 
-use std::sync::Arc;
+mod into;
+mod what_if;
 
-use baeum_eventlog::EventLog;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use baeum_domain::catalog::Catalog;
+use baeum_eventlog::{EventLog, LogError};
 use baeum_projections::{
     Projection,
-    rebuild::{self, Comparison, Outcome, RebuildError, compare, rebuild_with},
+    history::{AsOf, Moment, MomentError},
+    rebuild::{self, Comparison, Outcome, RebuildError, SandboxError, SandboxName, compare, rebuild_with},
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    into::Against,
+    what_if::{WhatIf, WhatIfError},
+};
 use crate::output::tell;
 
 /// What to replay, and how.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayOptions {
     /// The read model, or `all`
-    projection: String,
+    #[arg(required_unless_present_any = ["named", "what_if"], conflicts_with = "what_if")]
+    projection: Option<String>,
+    /// The read model, or `all`
+    #[arg(long = "projection", value_name = "NAME", conflicts_with_all = ["projection", "what_if"])]
+    named: Option<String>,
     /// Compare with the present read model, row by row, and change nothing
-    #[arg(long, conflicts_with_all = ["from_scratch", "workers"])]
+    #[arg(long, conflicts_with_all = ["from_scratch", "workers", "into", "what_if"])]
     verify: bool,
     /// Begin anew, even where a rebuild that was stopped could be gone on with
     #[arg(long)]
@@ -27,6 +44,24 @@ pub(crate) struct ReplayOptions {
     /// How many workers write beside each other; as many as there are cores where it is not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
+    /// Replay into this schema, which is made for it, and leave the live read model alone
+    #[arg(long, value_name = "SCHEMA", conflicts_with = "what_if")]
+    into: Option<SandboxName>,
+    /// Replay up to here only: a position of the log, or a time such as 2026-03-01T12:00:00Z
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<AsOf>,
+    /// Tell in which rows what was replayed differs from the live read model (`live`) or from that in another schema
+    #[arg(long, value_name = "live|SCHEMA", requires = "into")]
+    diff: Option<Against>,
+    /// Tell what would have been recommended with the settings of this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from_scratch", "workers"])]
+    what_if: Option<PathBuf>,
+    /// How many rows (of each table) or recommendations that differ to show
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    limit: u32,
+    /// Print differences as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Why a read model was not replayed.
@@ -43,58 +78,78 @@ pub(crate) enum ReplayError {
     /// It failed.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    /// A sandbox cannot be used.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// It is not what the log says.
     #[error("'{0}' is not what the log says, see above: rebuild it with `baeum replay {0}`")]
     Different(&'static str),
+    /// Live read models are of no earlier moment.
+    #[error("--to: live read models are always of now: add --into SCHEMA, which is made for it")]
+    NotInto,
+    /// Live read models have a position of their own.
+    #[error(
+        "--to: the live read model is where it is: leave --to out with --diff live, or compare with another schema"
+    )]
+    LiveIsNow,
+    /// It is no moment of this log.
+    #[error("--to: {0}")]
+    Moment(#[from] MomentError),
+    /// What is to be tried is not in order.
+    #[error(transparent)]
+    WhatIf(#[from] WhatIfError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
-/// Rebuilds (or compares) the read model of this name, or `all`. A rebuild that is stopped is gone on with the next time.
+/// Rebuilds (or compares, or replays elsewhere) the read model of this name, or `all`. What is stopped is gone on with the
+/// next time.
 ///
 /// # Errors
-/// An unknown name, a failing rebuild, or a difference.
+/// An unknown name, a failing rebuild, or a difference where there should be none.
 pub(crate) async fn run(
     log: &EventLog,
+    catalog: &Arc<Catalog>,
     registry: Vec<Arc<dyn Projection>>,
     options: &ReplayOptions,
     stop: &CancellationToken,
 ) -> Result<(), ReplayError> {
-    let name = options.projection.as_str();
+    if let Some(file) = &options.what_if {
+        return try_out(log, &WhatIf::load(file, catalog)?, options, stop).await;
+    }
+    let name = options.projection.as_ref().or(options.named.as_ref()).map(String::as_str).unwrap_or_default();
     let known = registry.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");
     let chosen: Vec<_> = registry.into_iter().filter(|it| name == "all" || it.name() == name).collect();
     if chosen.is_empty() {
         return Err(ReplayError::Unknown { given: name.to_owned(), known });
     }
+    if options.to.is_some() && options.into.is_none() {
+        return Err(ReplayError::NotInto);
+    }
     let mut different = None;
     for projection in chosen {
         let name = projection.name();
-        let bar = ProgressBar::new(0);
-        bar.set_style(style());
-        bar.set_message(name);
-        let mut began = false;
-        let progress = |done: i64, head: i64| {
-            let (done, head) = ((done - log.floor()).unsigned_abs(), (head - log.floor()).unsigned_abs());
-            bar.set_length(head);
-            if !began {
-                // What an earlier run has done does not count for the rate.
-                bar.reset();
-                bar.set_position(done);
-                bar.reset_eta();
-                began = true;
+        if let Some(sandbox) = &options.into {
+            if !into::run(log, &projection, sandbox, options, stop).await? {
+                break;
             }
-            bar.set_position(done);
-        };
+            continue;
+        }
+        let bar = Bar::new(log, name);
         if options.verify {
-            let Some(comparison) = stop.run_until_cancelled(compare(log, projection, progress)).await else { break };
+            let compared = stop.run_until_cancelled(compare(log, projection, bar.progress())).await;
+            let Some(comparison) = compared else { break };
             let comparison = comparison?;
-            bar.finish_and_clear();
+            bar.finish();
             tell(describe(&comparison));
             different = different.or((!comparison.is_equal()).then_some(name));
             continue;
         }
         let mut how = rebuild::Options { from_scratch: options.from_scratch, stop: stop.clone(), ..Default::default() };
         how.workers = options.workers.map_or(how.workers, usize::from);
-        let outcome = rebuild_with(log, projection, &how, progress).await?;
-        bar.finish_and_clear();
+        let outcome = rebuild_with(log, projection, &how, bar.progress()).await?;
+        bar.finish();
         match outcome {
             Outcome::Rebuilt(position) => tell(format_args!("{name}: rebuilt up to position {position}")),
             Outcome::Paused(position) => {
@@ -109,9 +164,66 @@ pub(crate) async fn run(
     different.map_or(Ok(()), |name| Err(ReplayError::Different(name)))
 }
 
-fn style() -> ProgressStyle {
-    let template = "{msg:16} {bar:30} {pos}/{len} events, {per_sec}, {eta} to go";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+async fn try_out(
+    log: &EventLog,
+    what_if: &WhatIf,
+    options: &ReplayOptions,
+    stop: &CancellationToken,
+) -> Result<(), ReplayError> {
+    let to = match options.to {
+        Some(to) => Moment::find(log, to).await?.position,
+        None => log.head().await?,
+    };
+    let bar = Bar::new(log, "what if");
+    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
+    let report = stop.run_until_cancelled(what_if.run(log, to, limit, bar.progress())).await;
+    bar.finish();
+    let Some(report) = report.transpose()? else { return Ok(()) };
+    if options.json {
+        tell(serde_json::to_string_pretty(&report).expect("a report is JSON"));
+    } else {
+        tell(report.describe());
+    }
+    Ok(())
+}
+
+/// Shows how far a replay is.
+struct Bar {
+    bar: ProgressBar,
+    floor: i64,
+    /// Where it began.
+    first: Arc<OnceLock<i64>>,
+}
+
+impl Bar {
+    fn new(log: &EventLog, what: &'static str) -> Self {
+        let bar = ProgressBar::new(0);
+        let template = "{msg:16} {bar:30} {pos}/{len} events, {per_sec}, {eta} to go";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(what);
+        Self { bar, floor: log.floor(), first: Arc::default() }
+    }
+
+    /// What to tell how far it is, and how far it goes.
+    fn progress(&self) -> impl FnMut(i64, i64) + Send + use<> {
+        let Self { bar, floor, first } = self;
+        let (bar, floor, first) = (bar.clone(), *floor, first.clone());
+        move |done: i64, head: i64| {
+            let (at, end) = ((done - floor).unsigned_abs(), (head - floor).unsigned_abs());
+            bar.set_length(end);
+            if first.set(done).is_ok() {
+                // What an earlier run has done does not count for the rate.
+                bar.reset();
+                bar.set_position(at);
+                bar.reset_eta();
+            }
+            bar.set_position(at);
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 fn describe(comparison: &Comparison) -> String {

@@ -10,6 +10,7 @@ use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
 use baeum_commands::Commands;
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay, sealer};
+use baeum_projections::rebuild::SandboxError;
 use futures::future::join_all;
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use tokio::{
@@ -31,8 +32,9 @@ use crate::{
     listen::{self, ListenError},
     models, output,
     projections::{self, ProjectionsError},
+    query::{self, QueryError},
     replay::{self, ReplayError},
-    seal,
+    sandbox, seal,
     shards::ShardConfig,
     telemetry, welcome,
 };
@@ -67,6 +69,12 @@ pub(crate) enum RunError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error("a learner is in one shard: say which with --shard")]
+    OneShard,
     #[error(transparent)]
     Projections(#[from] ProjectionsError),
     #[error(transparent)]
@@ -120,7 +128,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                         output::tell(format_args!("shard {}:", log.shard()));
                     }
                     let registry = baeum_projections::registry(&models::models(&catalog));
-                    replay::run(&log, registry, options, &stop).await?;
+                    replay::run(&log, &catalog, registry, options, &stop).await?;
                     if stop.is_cancelled() {
                         break;
                     }
@@ -130,6 +138,19 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let replayed = replayed.await;
             close_databases(databases).await;
             replayed
+        }
+        Command::Sandbox(command) => {
+            let deed = async |log: EventLog| Ok(sandbox::run(&log, command).await?);
+            with_each_log(&config, &stop, deed).await
+        }
+        Command::Query(options) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            if config.shards.len() > 1 {
+                return Err(RunError::OneShard);
+            }
+            let registry = baeum_projections::registry(&models::models(&catalog));
+            let query = async |log: EventLog| Ok(query::run(&log, &registry, options).await?);
+            with_each_log(&config, &stop, query).await
         }
         Command::Projections { command } => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
@@ -182,6 +203,28 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         }
         _ => run_roles(config, stop).await,
     }
+}
+
+/// Does something with the log of each shard, one after the other.
+async fn with_each_log(
+    config: &Config,
+    stop: &CancellationToken,
+    task: impl AsyncFn(EventLog) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let databases = open_databases(config, stop).await?;
+    let done = async {
+        for database in &databases {
+            let log = open_log(config, database, None).await?;
+            if databases.len() > 1 {
+                output::tell(format_args!("shard {}:", log.shard()));
+            }
+            task(log).await?;
+        }
+        Ok(())
+    };
+    let done = done.await;
+    close_databases(databases).await;
+    done
 }
 
 async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunError> {

@@ -2,25 +2,26 @@
 
 use axum::response::Response;
 use baeum_domain::ids::AssessmentId;
-use baeum_projections::assessment::assessments::{self, AssessmentState as Stored};
+use baeum_projections::{
+    assessment::assessments::{self, AssessmentState as Stored},
+    history::Whose,
+};
 
 use super::wire::{Ability, AssessmentAnswer, AssessmentState, Item};
 use crate::{
-    caller::SignedIn,
-    conditional::versioned,
-    docs::QueryProblems,
-    id::Id,
-    min_position::{MinPosition, Params},
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, conditional::versioned, docs::QueryProblems, id::Id, min_position::Params,
+    problem::Problem, tenants::TenantState,
 };
 
 /// A level test as it stands.
 #[utoipa::path(
     get, path = "/v1/assessments/{id}", tag = "assessment", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path), MinPosition),
+    params(("id" = uuid::Uuid, Path), When),
     responses(
-        (status = 200, description = "The test", body = AssessmentAnswer, headers(("ETag" = String))),
+        (status = 200, description = "The test", body = AssessmentAnswer, headers(
+            ("ETag" = String),
+            ("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"),
+        )),
         QueryProblems,
     )
 )]
@@ -28,10 +29,11 @@ pub(crate) async fn get_assessment(
     state: TenantState,
     signed_in: SignedIn,
     Id(assessment_id): Id<AssessmentId>,
-    Params(min_position): Params<MinPosition>,
+    Params(when): Params<When>,
 ) -> Result<Response, Problem> {
-    min_position.wait(&state, &signed_in, "assessments").await?;
-    let row = assessments::find(state.log().pool(), assessment_id).await?;
+    let mut models = when.open(&state, &signed_in, &["assessments"], Whose::Assessment(assessment_id)).await?;
+    let row = assessments::find(models.view().db(), assessment_id).await?;
+    let shown = models.close().await;
     let row = row.ok_or_else(|| Problem::plain("assessment-not-found"))?;
     signed_in.may_read(&state, row.learner_id, "assessment-not-found").await?;
     let answer = AssessmentAnswer {
@@ -46,5 +48,5 @@ pub(crate) async fn get_assessment(
         next_item: row.current_item.and_then(|id| Item::of(state.catalog(), &id)),
         report: row.report.map(Into::into),
     };
-    Ok(versioned(row.version, answer))
+    Ok(shown.answer(versioned(row.version, answer)))
 }

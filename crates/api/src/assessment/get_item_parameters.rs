@@ -2,11 +2,12 @@
 
 use axum::Json;
 use baeum_domain::ids::ItemId;
-use baeum_projections::assessment::item_parameters;
+use baeum_projections::{assessment::item_parameters, history::HistoryError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    as_of::When,
     caller::SignedIn,
     docs::QueryProblems,
     id::Id,
@@ -52,9 +53,12 @@ pub(crate) async fn get_item_parameters(
     state: TenantState,
     signed_in: SignedIn,
     Id(item_id): Id<ItemId>,
-    Params(min_position): Params<MinPosition>,
+    Params(when): Params<When>,
 ) -> Result<Json<ItemParameters>, Problem> {
-    min_position.wait(&state, &signed_in, "item_parameters").await?;
+    if when.as_of.is_some() {
+        return Err(HistoryError::NotOfOneLearner("item_parameters").into());
+    }
+    MinPosition { min_position: when.min_position }.wait(&state, &signed_in, "item_parameters").await?;
     let row = item_parameters::find(state.log().pool(), &state.models, &item_id).await?;
     let row = row.ok_or_else(|| Problem::plain("item-not-found"))?;
     Ok(Json(ItemParameters {

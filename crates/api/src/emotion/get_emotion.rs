@@ -1,9 +1,10 @@
 //! `GET /v1/learners/{id}/emotion`: how a learner seems to feel, while they consent.
 
-use axum::Json;
+use axum::{Json, response::Response};
 use baeum_domain::{emotion::affect, ids::UserId};
 use baeum_projections::{
     emotion::emotion::{self, Evidence as StoredEvidence},
+    history::Whose,
     identity::learners,
 };
 use chrono::{DateTime, Utc};
@@ -12,13 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    caller::SignedIn,
-    docs::QueryProblems,
-    id::Id,
-    min_position::{MinPosition, Params},
-    problem::Problem,
-    tenants::TenantState,
-    wire::mirror,
+    as_of::When, caller::SignedIn, docs::QueryProblems, id::Id, min_position::Params, problem::Problem,
+    tenants::TenantState, wire::mirror,
 };
 
 mirror! {
@@ -140,42 +136,52 @@ impl From<emotion::Estimate> for Estimate {
 /// How a learner seems to feel, with the evidence: for themselves, analysts and administrators, while they consent.
 #[utoipa::path(
     get, path = "/v1/learners/{id}/emotion", tag = "emotion", security(("bearer" = [])),
-    params(("id" = Uuid, Path), MinPosition),
-    responses((status = 200, description = "The state, or that there is no consent", body = EmotionAnswer), QueryProblems)
+    params(("id" = Uuid, Path), When),
+    responses(
+        (status = 200, description = "The state, or that there is no consent", body = EmotionAnswer, headers(("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"))),
+        QueryProblems,
+    )
 )]
 pub(crate) async fn get_emotion(
     state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
-    Params(min_position): Params<MinPosition>,
-) -> Result<Json<EmotionAnswer>, Problem> {
+    Params(when): Params<When>,
+) -> Result<Response, Problem> {
     signed_in.may_read(&state, learner_id, "user-not-found").await?;
-    min_position.wait(&state, &signed_in, "emotion").await?;
-    let pool = state.log().pool();
-    let Some(row) = emotion::find(pool, learner_id).await? else {
-        learners::find(pool, learner_id).await?.ok_or_else(|| Problem::plain("user-not-found"))?;
+    let mut models = when.open(&state, &signed_in, &["emotion", "learners"], Whose::Learner(learner_id)).await?;
+    let row = emotion::find(models.view().db(), learner_id).await?;
+    let learner = if row.is_none() { learners::find(models.view().db(), learner_id).await? } else { None };
+    let shown = models.close().await;
+    let Some(row) = row else {
+        learner.ok_or_else(|| Problem::plain("user-not-found"))?;
         let hint = "PATCH /v1/learners/{id} with {\"emotion_care_consent\": {\"policy_version\": \"2026-01\"}}; \
                     null withdraws it";
-        return Ok(Json(EmotionAnswer {
+        return Ok(shown.answer(Json(EmotionAnswer {
             learner_id: learner_id.0,
             consent: false,
             hint: Some(hint),
             policy_version: None,
             estimate: None,
             evidence: vec![],
-        }));
+        })));
     };
+    if let Some(position) = shown.position()
+        && emotion::withdrawn_after(state.log(), learner_id, position).await?
+    {
+        return Err(Problem::plain("consent-withdrawn"));
+    }
     let evidence = row.evidence.into_iter().map(|StoredEvidence { position, event_type, signal }| Evidence {
         position,
         event_type,
         signal: signal.into(),
     });
-    Ok(Json(EmotionAnswer {
+    Ok(shown.answer(Json(EmotionAnswer {
         learner_id: row.learner_id.0,
         consent: true,
         hint: None,
         policy_version: Some(row.policy_version),
         estimate: row.estimate.map(Into::into),
         evidence: evidence.collect(),
-    }))
+    })))
 }

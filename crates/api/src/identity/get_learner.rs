@@ -3,18 +3,19 @@
 use axum::response::Response;
 use baeum_commands::identity::credentials;
 use baeum_domain::{identity::user::Role, ids::UserId};
-use baeum_projections::identity::learners;
+use baeum_projections::{history::Whose, identity::learners};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{Consent, ProfileAnswer};
 use crate::{
+    as_of::When,
     caller::SignedIn,
     conditional::versioned,
     docs::QueryProblems,
     id::Id,
-    min_position::{MinPosition, Params},
+    min_position::Params,
     problem::Problem,
     tenants::TenantState,
     wire::{Level, texts},
@@ -53,9 +54,12 @@ pub(crate) struct AssessedLevel {
 /// A learner's profile and level.
 #[utoipa::path(
     get, path = "/v1/learners/{id}", tag = "identity", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path), MinPosition),
+    params(("id" = uuid::Uuid, Path), When),
     responses(
-        (status = 200, description = "The learner", body = LearnerAnswer, headers(("ETag" = String))),
+        (status = 200, description = "The learner", body = LearnerAnswer, headers(
+            ("ETag" = String),
+            ("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"),
+        )),
         QueryProblems,
     )
 )]
@@ -63,14 +67,15 @@ pub(crate) async fn get_learner(
     state: TenantState,
     signed_in: SignedIn,
     Id(user_id): Id<UserId>,
-    Params(min_position): Params<MinPosition>,
+    Params(when): Params<When>,
 ) -> Result<Response, Problem> {
     signed_in.may_read_progress(&state, user_id).await?;
-    min_position.wait(&state, &signed_in, "learners").await?;
-    let pool = state.log().pool();
-    let row = learners::find(pool, user_id).await?.ok_or_else(|| Problem::plain("user-not-found"))?;
+    let mut models = when.open(&state, &signed_in, &["learners"], Whose::Learner(user_id)).await?;
+    let row = learners::find(models.view().db(), user_id).await?;
+    let shown = models.close().await;
+    let row = row.ok_or_else(|| Problem::plain("user-not-found"))?;
     let personal = signed_in.is(user_id) || signed_in.caller.has_any(&[Role::Admin]);
-    let named = if personal { credentials::find(pool, &state.tenant, user_id.0).await? } else { None };
+    let named = if personal { credentials::find(state.log().pool(), &state.tenant, user_id.0).await? } else { None };
     let (display_name, email) = named.map(|it| (it.display_name, it.email)).unzip();
     let level = row.level.zip(row.theta).zip(row.standard_error).zip(row.assessed_at);
     let level = level.map(|(((band, theta), standard_error), assessed_at)| AssessedLevel {
@@ -91,5 +96,5 @@ pub(crate) async fn get_learner(
         emotion_care_consent: row.emotion_care_policy.map(|policy_version| Consent { policy_version }),
     };
     let registered_at = row.registered_at;
-    Ok(versioned(row.version, LearnerAnswer { profile, display_name, email, level, registered_at }))
+    Ok(shown.answer(versioned(row.version, LearnerAnswer { profile, display_name, email, level, registered_at })))
 }

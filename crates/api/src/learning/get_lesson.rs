@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use axum::response::Response;
 use baeum_commands::vault::VaultError;
 use baeum_domain::ids::{LessonId, UserId};
-use baeum_projections::learning::lessons::{self, Attempt};
+use baeum_projections::{
+    history::Whose,
+    learning::lessons::{self, Attempt},
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,13 +16,8 @@ use uuid::Uuid;
 
 use super::wire::{LessonStatus, Plan, TaskKind, Verdict};
 use crate::{
-    caller::SignedIn,
-    conditional::versioned,
-    docs::QueryProblems,
-    id::Id,
-    min_position::{MinPosition, Params},
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, conditional::versioned, docs::QueryProblems, id::Id, min_position::Params,
+    problem::Problem, tenants::TenantState,
 };
 
 /// A lesson with all that happened in it.
@@ -85,9 +83,12 @@ pub(crate) struct AttemptMade {
 /// A lesson with its plan, the clips watched and the attempts made.
 #[utoipa::path(
     get, path = "/v1/lessons/{id}", tag = "learning", security(("bearer" = [])),
-    params(("id" = Uuid, Path), MinPosition),
+    params(("id" = Uuid, Path), When),
     responses(
-        (status = 200, description = "The lesson", body = LessonAnswer, headers(("ETag" = String))),
+        (status = 200, description = "The lesson", body = LessonAnswer, headers(
+            ("ETag" = String),
+            ("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"),
+        )),
         QueryProblems,
     )
 )]
@@ -95,10 +96,11 @@ pub(crate) async fn get_lesson(
     state: TenantState,
     signed_in: SignedIn,
     Id(lesson_id): Id<LessonId>,
-    Params(min_position): Params<MinPosition>,
+    Params(when): Params<When>,
 ) -> Result<Response, Problem> {
-    min_position.wait(&state, &signed_in, "lessons").await?;
-    let row = lessons::find(state.log().pool(), lesson_id).await?;
+    let mut models = when.open(&state, &signed_in, &["lessons"], Whose::Lesson(lesson_id)).await?;
+    let row = lessons::find(models.view().db(), lesson_id).await?;
+    let shown = models.close().await;
     let row = row.ok_or_else(|| Problem::plain("lesson-not-found"))?;
     signed_in.may_read(&state, row.learner_id, "lesson-not-found").await?;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -145,7 +147,7 @@ pub(crate) async fn get_lesson(
         started_at: row.started_at,
         ended_at: row.ended_at,
     };
-    Ok(versioned(row.version, answer))
+    Ok(shown.answer(versioned(row.version, answer)))
 }
 
 async fn open(state: &TenantState, learner: UserId, attempt: &Attempt) -> Result<Option<String>, Problem> {

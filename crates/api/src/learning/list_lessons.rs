@@ -1,7 +1,7 @@
 //! `GET /v1/lessons`: the caller's own lessons.
 
-use axum::Json;
-use baeum_projections::learning::lessons;
+use axum::{Json, response::Response};
+use baeum_projections::{history::Whose, learning::lessons};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,11 +9,7 @@ use uuid::Uuid;
 
 use super::wire::LessonState;
 use crate::{
-    caller::SignedIn,
-    docs::QueryProblems,
-    min_position::{MinPosition, Params},
-    problem::Problem,
-    tenants::TenantState,
+    as_of::When, caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, tenants::TenantState,
     wire::Level,
 };
 
@@ -28,6 +24,10 @@ pub(crate) struct LessonsQuery {
     /// Wait until the read model has come to this position.
     #[param(minimum = 0)]
     min_position: Option<i64>,
+    /// Answer as of a moment of the past: a position of the log, or a time with its zone (RFC 3339). The header
+    /// `Baeum-As-Of` tells the position that it is of.
+    #[param(example = "2026-03-01T12:00:00Z")]
+    as_of: Option<String>,
 }
 
 /// Lessons, the latest first.
@@ -61,19 +61,24 @@ pub(crate) struct LessonSummary {
 /// The caller's own lessons, the latest first.
 #[utoipa::path(
     get, path = "/v1/lessons", tag = "learning", security(("bearer" = [])), params(LessonsQuery),
-    responses((status = 200, description = "The lessons", body = LessonsAnswer), QueryProblems)
+    responses(
+        (status = 200, description = "The lessons", body = LessonsAnswer, headers(("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"))),
+        QueryProblems,
+    )
 )]
 pub(crate) async fn list_lessons(
     state: TenantState,
     signed_in: SignedIn,
-    Params(LessonsQuery { limit, min_position }): Params<LessonsQuery>,
-) -> Result<Json<LessonsAnswer>, Problem> {
+    Params(LessonsQuery { limit, min_position, as_of }): Params<LessonsQuery>,
+) -> Result<Response, Problem> {
     let limit = limit.unwrap_or(20);
     if !(1..=100).contains(&limit) {
         return Err(Problem::new("invalid-query", "limit: give 1 to 100"));
     }
-    MinPosition { min_position }.wait(&state, &signed_in, "lessons").await?;
-    let rows = lessons::list(state.log().pool(), signed_in.caller.user_id, limit).await?;
+    let (learner, when) = (signed_in.caller.user_id, When { min_position, as_of });
+    let mut models = when.open(&state, &signed_in, &["lessons"], Whose::LatestLessons(learner, limit)).await?;
+    let rows = lessons::list(models.view().db(), learner, limit).await?;
+    let shown = models.close().await;
     let lessons = rows.into_iter().map(|row| LessonSummary {
         lesson_id: row.lesson_id.0,
         level: row.level.into(),
@@ -87,5 +92,5 @@ pub(crate) async fn list_lessons(
         started_at: row.started_at,
         ended_at: row.ended_at,
     });
-    Ok(Json(LessonsAnswer { lessons: lessons.collect() }))
+    Ok(shown.answer(Json(LessonsAnswer { lessons: lessons.collect() })))
 }

@@ -1,18 +1,19 @@
 //! `GET /v1/learners/{id}/progress`: mastery, levels, streak, and the work of each day.
 
-use axum::Json;
+use axum::{Json, response::Response};
 use baeum_domain::ids::UserId;
-use baeum_projections::{identity::learners, progress::progress};
+use baeum_projections::{history::Whose, identity::learners, progress::progress};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    as_of::When,
     caller::SignedIn,
     docs::QueryProblems,
     id::Id,
-    min_position::{MinPosition, Params},
+    min_position::Params,
     problem::Problem,
     tenants::TenantState,
     wire::{Level, Skill},
@@ -100,24 +101,28 @@ pub(crate) struct MasteryPoint {
 /// A learner's progress: for themselves, instructors, analysts and administrators.
 #[utoipa::path(
     get, path = "/v1/learners/{id}/progress", tag = "progress", security(("bearer" = [])),
-    params(("id" = Uuid, Path), MinPosition),
-    responses((status = 200, description = "The progress", body = ProgressAnswer), QueryProblems)
+    params(("id" = Uuid, Path), When),
+    responses(
+        (status = 200, description = "The progress", body = ProgressAnswer, headers(("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"))),
+        QueryProblems,
+    )
 )]
 pub(crate) async fn get_progress(
     state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
-    Params(min_position): Params<MinPosition>,
-) -> Result<Json<ProgressAnswer>, Problem> {
+    Params(when): Params<When>,
+) -> Result<Response, Problem> {
     signed_in.may_read_progress(&state, learner_id).await?;
-    min_position.wait(&state, &signed_in, "progress").await?;
-    let pool = state.log().pool();
-    let learner = learners::find(pool, learner_id).await?;
-    let Some(row) = progress::find(pool, learner_id).await? else {
+    let mut models = when.open(&state, &signed_in, &["progress", "learners"], Whose::Learner(learner_id)).await?;
+    let learner = learners::find(models.view().db(), learner_id).await?;
+    let row = progress::find(models.view().db(), learner_id).await?;
+    let shown = models.close().await;
+    let Some(row) = row else {
         learner.ok_or_else(|| Problem::plain("user-not-found"))?;
-        return Ok(Json(ProgressAnswer { learner_id: learner_id.0, ..ProgressAnswer::default() }));
+        return Ok(shown.answer(Json(ProgressAnswer { learner_id: learner_id.0, ..ProgressAnswer::default() })));
     };
-    let now = state.clock().now();
+    let now = shown.now(state.clock());
     let today = learner.map_or_else(|| now.date_naive(), |it| it.time_zone.local_date(now));
     let mastery = row.mastery.into_iter().map(|(skill, mastery)| SkillMastery { skill: skill.into(), mastery });
     let levels = row.levels.into_iter().map(|it| LevelPoint {
@@ -140,7 +145,7 @@ pub(crate) async fn get_progress(
         mastery: it.mastery,
         position: it.position,
     });
-    Ok(Json(ProgressAnswer {
+    Ok(shown.answer(Json(ProgressAnswer {
         learner_id: row.learner_id.0,
         mastery: mastery.collect(),
         streak: Streak {
@@ -158,5 +163,5 @@ pub(crate) async fn get_progress(
         days: days.collect(),
         history: history.collect(),
         position: row.position,
-    }))
+    })))
 }

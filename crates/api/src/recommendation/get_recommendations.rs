@@ -1,19 +1,20 @@
 //! `GET /v1/learners/{id}/recommendations`: what to watch next, and where.
 
-use axum::Json;
+use axum::{Json, response::Response};
 use baeum_domain::{ids::UserId, recommendation::recommending};
-use baeum_projections::{identity::learners, recommendation::recommendations};
+use baeum_projections::{history::Whose, identity::learners, recommendation::recommendations};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    as_of::When,
     caller::SignedIn,
     docs::QueryProblems,
     id::Id,
     media::wire::{ClipSummary, Offer, TitleSummary},
-    min_position::{MinPosition, Params},
+    min_position::Params,
     problem::Problem,
     tenants::TenantState,
     wire::{Level, Weakness},
@@ -99,21 +100,28 @@ fn reasons(reasons: Vec<recommending::Reason>) -> Vec<Reason> {
 /// What to watch next, and where: for the learner, analysts and administrators. What has left the catalogue is left out.
 #[utoipa::path(
     get, path = "/v1/learners/{id}/recommendations", tag = "recommendation", security(("bearer" = [])),
-    params(("id" = Uuid, Path), MinPosition),
-    responses((status = 200, description = "The recommendations", body = RecommendationsAnswer), QueryProblems)
+    params(("id" = Uuid, Path), When),
+    responses(
+        (status = 200, description = "The recommendations", body = RecommendationsAnswer, headers(("Baeum-As-Of" = i64, description = "The position that it is of, where `as_of` was given"))),
+        QueryProblems,
+    )
 )]
 pub(crate) async fn get_recommendations(
     state: TenantState,
     signed_in: SignedIn,
     Id(learner_id): Id<UserId>,
-    Params(min_position): Params<MinPosition>,
-) -> Result<Json<RecommendationsAnswer>, Problem> {
+    Params(when): Params<When>,
+) -> Result<Response, Problem> {
     signed_in.may_read(&state, learner_id, "user-not-found").await?;
-    min_position.wait(&state, &signed_in, "recommendations").await?;
-    let pool = state.log().pool();
-    let Some(row) = recommendations::find(pool, learner_id).await? else {
-        learners::find(pool, learner_id).await?.ok_or_else(|| Problem::plain("user-not-found"))?;
-        return Ok(Json(RecommendationsAnswer { learner_id: learner_id.0, ..RecommendationsAnswer::default() }));
+    let whose = Whose::Learner(learner_id);
+    let mut models = when.open(&state, &signed_in, &["recommendations", "learners"], whose).await?;
+    let row = recommendations::find(models.view().db(), learner_id).await?;
+    let learner = if row.is_none() { learners::find(models.view().db(), learner_id).await? } else { None };
+    let shown = models.close().await;
+    let Some(row) = row else {
+        learner.ok_or_else(|| Problem::plain("user-not-found"))?;
+        let nothing = RecommendationsAnswer { learner_id: learner_id.0, ..RecommendationsAnswer::default() };
+        return Ok(shown.answer(Json(nothing)));
     };
     let catalog = state.catalog();
     let watch_options = row.watch_options;
@@ -135,7 +143,7 @@ pub(crate) async fn get_recommendations(
         let clip = catalog.clips.get(&it.clip_id)?.into();
         Some(RecommendedClip { clip, score: it.score, reasons: reasons(it.reasons) })
     });
-    Ok(Json(RecommendationsAnswer {
+    Ok(shown.answer(Json(RecommendationsAnswer {
         learner_id: row.learner_id.0,
         lesson_id: Some(row.lesson_id.0),
         model_id: Some(row.model_id),
@@ -143,5 +151,5 @@ pub(crate) async fn get_recommendations(
         country: row.country.map(Into::into),
         titles: titles.collect(),
         clips: clips.collect(),
-    }))
+    })))
 }

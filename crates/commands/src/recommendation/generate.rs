@@ -4,7 +4,6 @@ use baeum_domain::{
     identity::user::{self, User},
     ids::{LessonId, UserId},
     learning::curriculum::Curriculum,
-    level::Cefr,
     recommendation::{
         recommendation::{Command, Recommendation},
         recommending::RecommendationInput,
@@ -36,13 +35,8 @@ impl Commands {
                     let user = self.log.load::<User>(&context.tenant, &learner).await?.state;
                     let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
                     let curriculum = self.log.load::<Curriculum>(&context.tenant, &learner).await?.state;
-                    let ranking = self.ports.recommender.recommend(&RecommendationInput {
-                        // A lesson is only made from a level; without one the middle is the safest guess.
-                        level: curriculum.level.unwrap_or(Cefr::B1),
-                        weaknesses: curriculum.weaknesses.clone(),
-                        interests: profile.preferences.interests.clone(),
-                        seen: curriculum.seen.clone(),
-                    });
+                    let input = RecommendationInput::of(&profile.preferences, &curriculum);
+                    let ranking = self.ports.recommender.recommend(&input);
                     Ok(Command::Generate {
                         recommendation_id,
                         learner_id,

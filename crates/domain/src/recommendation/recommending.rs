@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assessment::testing::Weakness,
+    identity::user::Preferences,
     ids::{ClipId, TitleId, Topic},
+    learning::curriculum::Curriculum,
     level::Cefr,
 };
 
@@ -56,6 +58,19 @@ pub struct RecommendationInput {
     pub interests: BTreeSet<Topic>,
     /// Clips that were seen already.
     pub seen: Vec<ClipId>,
+}
+
+impl RecommendationInput {
+    /// What is known of a learner with this curriculum.
+    pub fn of(preferences: &Preferences, curriculum: &Curriculum) -> Self {
+        Self {
+            // A lesson is only made from a level; without one the middle is the safest guess.
+            level: curriculum.level.unwrap_or(Cefr::B1),
+            weaknesses: curriculum.weaknesses.clone(),
+            interests: preferences.interests.clone(),
+            seen: curriculum.seen.clone(),
+        }
+    }
 }
 
 /// What is recommended, the best first.

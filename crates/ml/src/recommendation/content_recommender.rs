@@ -22,25 +22,97 @@ use baeum_domain::{
     recommendation::recommending::{Ranking, Reason, RecommendationInput, Recommender, ScoredClip, ScoredTitle},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::fit::{self, Training};
 
-const LEVEL: f64 = 0.45;
-const WEAKNESSES: f64 = 0.30;
-const INTERESTS: f64 = 0.25;
-const RELEVANCE: f64 = 0.7;
-const TITLES: usize = 6;
-const CLIPS: usize = 4;
+/// The most titles, and the most clips, that may be asked for.
+const MOST: usize = 50;
+
+/// How much each part of a score weighs, and how much is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Weight of the level, 0 to 1. The three weights add up to 1.
+    pub level: f64,
+    /// Weight of the weaknesses, 0 to 1.
+    pub weaknesses: f64,
+    /// Weight of the interests, 0 to 1.
+    pub interests: f64,
+    /// How much the score counts against likeness to what is chosen already, 0 to 1; 1 for the score alone.
+    pub relevance: f64,
+    /// Titles to choose, 50 at most.
+    pub titles: usize,
+    /// Clips to choose, 50 at most.
+    pub clips: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { level: 0.45, weaknesses: 0.30, interests: 0.25, relevance: 0.7, titles: 6, clips: 4 }
+    }
+}
+
+/// Settings by which nothing can be recommended.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    /// A number is out of its range.
+    #[error("{0} is {1}: give a number from 0 to 1")]
+    OutOfRange(&'static str, f64),
+    /// Scores would not lie between 0 and 1.
+    #[error("level, weaknesses and interests add up to {0}: they must add up to 1")]
+    Sum(f64),
+    /// Too much would be chosen.
+    #[error("{0} is {1}: choose {MOST} at most")]
+    TooMany(&'static str, usize),
+}
+
+impl Settings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// What is out of its range.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let Self { level, weaknesses, interests, relevance, titles, clips } = *self;
+        let shares = [("level", level), ("weaknesses", weaknesses), ("interests", interests), ("relevance", relevance)];
+        for (name, value) in shares {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(SettingsError::OutOfRange(name, value));
+            }
+        }
+        let sum = level + weaknesses + interests;
+        if (sum - 1.0).abs() > 1e-9 {
+            return Err(SettingsError::Sum(sum));
+        }
+        for (name, value) in [("titles", titles), ("clips", clips)] {
+            if value > MOST {
+                return Err(SettingsError::TooMany(name, value));
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Recommends from a catalogue by what its content is about.
 #[derive(Clone, Debug)]
 pub struct ContentRecommender {
     catalog: Arc<Catalog>,
+    settings: Settings,
 }
 
 impl ContentRecommender {
     /// A recommender over the titles and clips of `catalog`.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog }
+        Self { catalog, settings: Settings::default() }
+    }
+
+    /// The same with other settings, to find out what they would change.
+    ///
+    /// # Errors
+    /// Settings that are out of their ranges.
+    pub fn with(catalog: Arc<Catalog>, settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self { catalog, settings })
     }
 }
 
@@ -48,16 +120,18 @@ impl Recommender for ContentRecommender {
     fn recommend(&self, input: &RecommendationInput) -> Ranking {
         let titles = self.catalog.titles.values().map(|title| {
             let training = Training::of_title(title);
-            Scored::new(title, title.level, &title.topics, &training, input)
+            Scored::new(title, title.level, &title.topics, &training, input, &self.settings)
         });
         let unseen = self.catalog.clips.values().filter(|clip| !input.seen.contains(&clip.id));
-        let clips = unseen.map(|clip| Scored::new(clip, clip.level, &clip.topics, &Training::of_clip(clip), input));
+        let clips = unseen
+            .map(|clip| Scored::new(clip, clip.level, &clip.topics, &Training::of_clip(clip), input, &self.settings));
+        let Settings { relevance, titles: most_titles, clips: most_clips, .. } = self.settings;
         Ranking {
-            titles: diverse(titles.collect(), TITLES, |title| &title.topics)
+            titles: diverse(titles.collect(), most_titles, relevance, |title| &title.topics)
                 .into_iter()
                 .map(|Scored { of, score, reasons }| ScoredTitle { title_id: of.id.clone(), score, reasons })
                 .collect(),
-            clips: diverse(clips.collect(), CLIPS, |clip| &clip.topics)
+            clips: diverse(clips.collect(), most_clips, relevance, |clip| &clip.topics)
                 .into_iter()
                 .map(|Scored { of, score, reasons }| ScoredClip { clip_id: of.id.clone(), score, reasons })
                 .collect(),
@@ -65,7 +139,7 @@ impl Recommender for ContentRecommender {
     }
 
     fn model_id(&self) -> &'static str {
-        "content-1"
+        if self.settings == Settings::default() { "content-1" } else { "content-1-trial" }
     }
 }
 
@@ -76,10 +150,17 @@ struct Scored<'a, T> {
 }
 
 impl<'a, T> Scored<'a, T> {
-    fn new(of: &'a T, level: Cefr, topics: &[Topic], training: &Training<'_>, input: &RecommendationInput) -> Self {
-        let score = LEVEL * fit::level(level, input.level)
-            + WEAKNESSES * training.weaknesses(&input.weaknesses)
-            + INTERESTS * fit::interests(topics, &input.interests);
+    fn new(
+        of: &'a T,
+        level: Cefr,
+        topics: &[Topic],
+        training: &Training<'_>,
+        input: &RecommendationInput,
+        settings: &Settings,
+    ) -> Self {
+        let score = settings.level * fit::level(level, input.level)
+            + settings.weaknesses * training.weaknesses(&input.weaknesses)
+            + settings.interests * fit::interests(topics, &input.interests);
         let near = (level.distance(input.level) <= 1).then_some(Reason::Level(level));
         let liked: BTreeSet<_> = topics.iter().filter(|topic| input.interests.contains(*topic)).collect();
         let trained = input.weaknesses.iter().filter(|weakness| training.meets(weakness));
@@ -93,12 +174,17 @@ impl<'a, T> Scored<'a, T> {
 }
 
 /// The best `most` by maximal marginal relevance, in the order of their scores. `scored` comes in the order of ids.
-fn diverse<T>(mut scored: Vec<Scored<'_, T>>, most: usize, topics: fn(&T) -> &[Topic]) -> Vec<Scored<'_, T>> {
+fn diverse<T>(
+    mut scored: Vec<Scored<'_, T>>,
+    most: usize,
+    relevance: f64,
+    topics: fn(&T) -> &[Topic],
+) -> Vec<Scored<'_, T>> {
     let mut chosen = Vec::<Scored<'_, T>>::new();
     while chosen.len() < most && !scored.is_empty() {
         let marginal = |candidate: &Scored<'_, T>| {
             let likeness = chosen.iter().map(|other| similarity(topics(candidate.of), topics(other.of)));
-            RELEVANCE * candidate.score - (1.0 - RELEVANCE) * likeness.fold(0.0, f64::max)
+            relevance * candidate.score - (1.0 - relevance) * likeness.fold(0.0, f64::max)
         };
         let (mut best, mut highest) = (0, f64::NEG_INFINITY);
         for (at, candidate) in scored.iter().enumerate() {
@@ -202,6 +288,33 @@ mod tests {
         let ranking = recommender.recommend(&RecommendationInput { seen, ..input() });
         let ids: Vec<_> = ranking.clips.iter().map(|clip| clip.clip_id.as_str()).collect();
         assert_eq!(ids, ["a", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn other_settings_choose_otherwise_and_must_be_in_their_ranges() {
+        let content = [
+            title("level", "B1", "\"sport\"", "reading", "gist"),
+            title("interest", "C1", "\"food\"", "reading", "gist"),
+        ];
+        let catalog = Catalog::parse([("all.toml", content.concat().as_str())]).expect("good content");
+        let catalog = Arc::new(catalog);
+        let by = |settings| ContentRecommender::with(catalog.clone(), settings);
+        let present = Settings::default();
+        assert_eq!(ids(&by(present).expect("sound").recommend(&input())), ["level", "interest"]);
+        let liked = Settings { level: 0.1, weaknesses: 0.1, interests: 0.8, ..present };
+        let recommender = by(liked).expect("sound");
+        assert_eq!(ids(&recommender.recommend(&input())), ["interest", "level"]);
+        assert_ne!(recommender.model_id(), by(present).expect("sound").model_id());
+        assert_eq!(by(Settings { titles: 1, ..liked }).expect("sound").recommend(&input()).titles.len(), 1);
+        for wrong in [
+            Settings { level: 0.5, ..present },
+            Settings { relevance: 1.5, ..present },
+            Settings { level: -0.1, weaknesses: 0.85, ..present },
+            Settings { level: f64::NAN, ..present },
+            Settings { clips: 51, ..present },
+        ] {
+            assert!(by(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use baeum_domain::{
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 
 use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
 
@@ -87,12 +87,12 @@ pub struct Answer {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, assessment: AssessmentId) -> Result<Option<Assessment>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, assessment: AssessmentId) -> Result<Option<Assessment>, sqlx::Error> {
     let sql = "SELECT to_jsonb(a) || jsonb_build_object('answers', coalesce(
                    (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.ordinal) FROM assessment_answers b
                     WHERE b.assessment_id = a.assessment_id), '[]'))
                FROM assessments a WHERE a.assessment_id = $1";
-    row::find(pool, sql, assessment.0).await
+    row::find(db, sql, assessment.0).await
 }
 
 /// Keeps `assessments`.

@@ -19,10 +19,11 @@ use baeum_domain::{
     ids::UserId,
     learning::lesson::{Event as LessonEvent, Lesson},
 };
+use baeum_eventlog::{EventLog, LogError, read_streams};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
 use crate::{Models, Order, Projection, ProjectionError, projection::aggregate_id, row};
@@ -108,11 +109,22 @@ struct Row {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, learner: UserId) -> Result<Option<EmotionState>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, learner: UserId) -> Result<Option<EmotionState>, sqlx::Error> {
     // The language is the profile's. It is looked up here, and not kept, so that nothing stands here without consent.
     let sql = "SELECT to_jsonb(e) || jsonb_build_object('native_language', l.native_language)
                FROM emotion e LEFT JOIN learners l ON l.user_id = e.learner_id WHERE e.learner_id = $1";
-    Ok(row::find(pool, sql, learner.0).await?.map(Row::state))
+    Ok(row::find(db, sql, learner.0).await?.map(Row::state))
+}
+
+/// Whether the learner has withdrawn a consent after this position: what was derived under it is then derived no more.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn withdrawn_after(log: &EventLog, learner: UserId, position: i64) -> Result<bool, LogError> {
+    let mut db = log.pool().acquire().await?;
+    let stream = [(User::AGGREGATE.to_owned(), learner.to_string())];
+    let later = read_streams(&mut db, &stream, position, i64::MAX, usize::MAX).await?;
+    Ok(later.iter().any(|event| event.event_type == "EmotionCareConsentWithdrawn"))
 }
 
 impl Row {
@@ -168,6 +180,10 @@ impl Projection for Emotion {
 
     fn order(&self) -> Order {
         Order::ByField("learner_id")
+    }
+
+    fn keeps_history(&self) -> bool {
+        false
     }
 
     fn apply<'a>(

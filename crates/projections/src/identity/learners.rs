@@ -15,7 +15,7 @@ use baeum_domain::{
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
@@ -61,8 +61,8 @@ pub struct Learner {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, user: UserId) -> Result<Option<Learner>, sqlx::Error> {
-    row::find(pool, "SELECT to_jsonb(l) FROM learners l WHERE user_id = $1", user.0).await
+pub async fn find(db: impl PgExecutor<'_>, user: UserId) -> Result<Option<Learner>, sqlx::Error> {
+    row::find(db, "SELECT to_jsonb(l) FROM learners l WHERE user_id = $1", user.0).await
 }
 
 /// Keeps `learners`.

@@ -1,3 +1,4 @@
 //! Who learns.
 
 pub mod learners;
+pub mod subject_streams;

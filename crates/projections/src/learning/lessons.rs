@@ -13,7 +13,7 @@ use baeum_domain::{
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
 use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
@@ -146,21 +146,21 @@ pub struct LessonSummary {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, lesson: LessonId) -> Result<Option<Lesson>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, lesson: LessonId) -> Result<Option<Lesson>, sqlx::Error> {
     let sql = "SELECT to_jsonb(l)
                || jsonb_build_object('clips', coalesce((SELECT jsonb_agg(to_jsonb(c) ORDER BY c.clip_id)
                       FROM lesson_clips c WHERE c.lesson_id = l.lesson_id), '[]'))
                || jsonb_build_object('attempts', coalesce((SELECT jsonb_agg(to_jsonb(a) ORDER BY a.position)
                       FROM lesson_attempts a WHERE a.lesson_id = l.lesson_id), '[]'))
                FROM lessons l WHERE l.lesson_id = $1";
-    row::find(pool, sql, lesson.0).await
+    row::find(db, sql, lesson.0).await
 }
 
 /// The latest lessons of a learner, the latest first, at most `limit`.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn list(pool: &PgPool, learner: UserId, limit: u32) -> Result<Vec<LessonSummary>, sqlx::Error> {
+pub async fn list(db: impl PgExecutor<'_>, learner: UserId, limit: u32) -> Result<Vec<LessonSummary>, sqlx::Error> {
     let sql = "SELECT (to_jsonb(l) - 'plan')
                || jsonb_build_object('planned_clips', jsonb_array_length(l.plan -> 'clips'))
                || jsonb_build_object('consumed_clips',
@@ -168,7 +168,7 @@ pub async fn list(pool: &PgPool, learner: UserId, limit: u32) -> Result<Vec<Less
                || jsonb_build_object('attempts',
                       (SELECT count(*) FROM lesson_attempts a WHERE a.lesson_id = l.lesson_id))
                FROM lessons l WHERE l.learner_id = $1 ORDER BY l.started_position DESC LIMIT $2";
-    row::list(pool, sql, learner.0, limit).await
+    row::list(db, sql, learner.0, limit).await
 }
 
 /// Keeps `lessons`.

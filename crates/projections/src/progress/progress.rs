@@ -26,7 +26,7 @@ use baeum_domain::{
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
 use self::fold::Fold;
 use crate::{Order, Projection, ProjectionError, row};
@@ -132,7 +132,7 @@ pub struct MasteryPoint {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, learner: UserId) -> Result<Option<LearnerProgress>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, learner: UserId) -> Result<Option<LearnerProgress>, sqlx::Error> {
     let sql = "SELECT to_jsonb(p) || jsonb_build_object(
             'streak', jsonb_build_object('current', p.current_streak, 'longest', p.longest_streak,
                                          'last_active_on', p.last_active_on),
@@ -149,7 +149,7 @@ pub async fn find(pool: &PgPool, learner: UserId) -> Result<Option<LearnerProgre
                 SELECT * FROM progress_history h WHERE h.learner_id = p.learner_id
                 ORDER BY h.position DESC, h.skill DESC LIMIT 500) t), '[]'))
         FROM progress p WHERE p.learner_id = $1";
-    row::find(pool, sql, learner.0).await
+    row::find(db, sql, learner.0).await
 }
 
 /// Keeps `progress`.

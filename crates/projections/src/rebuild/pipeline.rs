@@ -41,6 +41,8 @@ const FOR_ALL: &str = <baeum_domain::operations::parked_stream::ParkedStream as 
 struct Work {
     log: EventLog,
     projection: Arc<dyn Projection>,
+    /// Its name in `rebuilds`.
+    name: String,
     schema: String,
     run: Uuid,
     skips: Arc<Skips>,
@@ -70,6 +72,7 @@ impl Pipeline {
         Self(Arc::new(Work {
             log: shadow.log.clone(),
             projection: shadow.projection.clone(),
+            name: shadow.name.clone(),
             schema: shadow.schema.clone(),
             run: shadow.run,
             skips: shadow.skips.clone(),
@@ -238,7 +241,7 @@ impl Entry for Enter<'_> {
                 "UPDATE public.rebuilds SET position = greatest(position, $4), updated_at = $5
                  WHERE name = $1 AND run = $2 AND partition = ANY($3)",
             )
-            .bind(&self.work.schema)
+            .bind(&self.work.name)
             .bind(self.work.run)
             .bind(&self.partitions)
             .bind(end)

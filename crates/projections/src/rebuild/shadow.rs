@@ -11,15 +11,19 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{RebuildError, pipeline::Pipeline};
+use super::{RebuildError, pipeline::Pipeline, sandbox::SandboxName};
 use crate::{Projection, cursor, fold::Skips, parking, projection::Failure};
 
 /// Tables of a projection in a schema beside the live ones.
 pub(super) struct Shadow {
     pub(super) log: EventLog,
     pub(super) projection: Arc<dyn Projection>,
-    /// Its name: of its tables, and in `rebuilds`.
+    /// Its name in `rebuilds`.
+    pub(super) name: String,
+    /// The schema of its tables, as SQL names it.
     pub(super) schema: String,
+    /// The sandbox that it is in, whose schema it may share with other projections.
+    pub(super) sandbox: Option<SandboxName>,
     /// Who works on it: this one.
     pub(super) run: Uuid,
     lease: Lease,
@@ -34,8 +38,18 @@ impl Shadow {
         let run = log.clock().new_id();
         let lease = Lease::new(log.pool().clone(), format!("{purpose}:{name}"), run);
         let schema = format!("{purpose}_{name}");
-        let (positions, skips) = (BTreeMap::new(), Arc::default());
-        Self { log: log.clone(), projection, schema, run, lease, positions, skips }
+        let (positions, skips, name) = (BTreeMap::new(), Arc::default(), schema.clone());
+        Self { log: log.clone(), projection, name, schema, sandbox: None, run, lease, positions, skips }
+    }
+
+    /// In a sandbox, which stays.
+    pub(super) fn in_sandbox(log: &EventLog, projection: Arc<dyn Projection>, sandbox: &SandboxName) -> Self {
+        let run = log.clock().new_id();
+        let name = sandbox.of(projection.name());
+        let lease = Lease::new(log.pool().clone(), format!("sandbox:{name}"), run);
+        let (positions, skips, schema) = (BTreeMap::new(), Arc::default(), sandbox.quoted());
+        let sandbox = Some(sandbox.clone());
+        Self { log: log.clone(), projection, name, schema, sandbox, run, lease, positions, skips }
     }
 
     /// Takes the lease; that of a process that was killed ends within its time.
@@ -62,7 +76,7 @@ impl Shadow {
         let mut transaction = begin(self.log.pool()).await?;
         let known: Vec<(i32, i64, i64)> =
             sqlx::query_as("UPDATE rebuilds SET run = $2 WHERE name = $1 RETURNING partition, version, position")
-                .bind(&self.schema)
+                .bind(&self.name)
                 .bind(self.run)
                 .fetch_all(&mut *transaction)
                 .await?;
@@ -92,19 +106,23 @@ impl Shadow {
         cursor::open(self.log.pool(), self.projection.as_ref(), now).await?;
         let schema = &self.schema;
         let mut transaction = begin(self.log.pool()).await?;
-        self.drop_tables(&mut transaction).await?;
-        sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *transaction).await?;
-        for table in self.tables() {
-            sqlx::query(&format!("CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)"))
-                .execute(&mut *transaction)
-                .await?;
+        if let Some(sandbox) = &self.sandbox {
+            sandbox.make_room(&mut transaction, self.projection.as_ref(), now).await?;
+        } else {
+            self.drop_tables(&mut transaction).await?;
+            sqlx::query(&format!("CREATE SCHEMA {schema}")).execute(&mut *transaction).await?;
+            for table in self.tables() {
+                sqlx::query(&format!("CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING ALL)"))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
         let partitions = self.partitions();
         sqlx::query(
             "INSERT INTO rebuilds (name, partition, version, run, position, updated_at)
              SELECT $1, partition, $3, $4, $6, $5 FROM generate_series(0, $2 - 1) AS partition",
         )
-        .bind(schema)
+        .bind(&self.name)
         .bind(i32::try_from(partitions.len()).expect("few partitions"))
         .bind(i64::from(self.projection.version()))
         .bind(self.run)
@@ -125,7 +143,7 @@ impl Shadow {
     }
 
     async fn drop_tables(&self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM rebuilds WHERE name = $1").bind(&self.schema).execute(&mut *db).await?;
+        sqlx::query("DELETE FROM rebuilds WHERE name = $1").bind(&self.name).execute(&mut *db).await?;
         sqlx::query(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema)).execute(db).await?;
         Ok(())
     }
@@ -149,7 +167,9 @@ impl Shadow {
         stop: &CancellationToken,
         progress: &mut (impl FnMut(i64, i64) + Send),
     ) -> Result<bool, RebuildError> {
-        let skips = Skips::load(&self.log, self.projection.name()).await;
+        // What an operator did later is none of a sandbox of an earlier moment.
+        let up_to = if self.sandbox.is_some() { target } else { i64::MAX };
+        let skips = Skips::load(&self.log, self.projection.name(), up_to).await;
         self.skips = Arc::new(skips.map_err(|error| self.stopped(error.into()))?);
         let pipeline = Pipeline::new(self, workers);
         let lost = async {
@@ -202,7 +222,7 @@ impl Shadow {
 }
 
 /// Chooses the tables of a schema until the end of the transaction.
-pub(super) async fn choose_tables(db: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn choose_tables(db: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
     sqlx::query(&format!("SET LOCAL search_path TO {schema}")).execute(db).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cursor,
     fold::Stretch,
-    parking,
+    history, parking,
     projection::{Failure, ProjectionError},
 };
 
@@ -34,7 +34,7 @@ impl Shadow {
             return Ok(None);
         }
         let ours = sqlx::query("DELETE FROM public.rebuilds WHERE name = $1 AND run = $2")
-            .bind(&self.schema)
+            .bind(&self.name)
             .bind(self.run)
             .execute(&mut *transaction)
             .await?;
@@ -43,6 +43,7 @@ impl Shadow {
             return Err(ProjectionError::Database(sqlx::Error::Protocol(taken)).into());
         }
         self.exchange(&mut transaction).await?;
+        history::forget(&mut transaction, name).await?;
         cursor::set(&mut transaction, name, position, self.log.clock().now()).await?;
         transaction.commit().await?;
         Ok(Some(position))
@@ -90,7 +91,7 @@ impl Shadow {
 
     /// Takes in what is left up to the position of each partition. `false` where an event stands in the way: it is then
     /// to be taken in as others are.
-    async fn catch_up(
+    pub(super) async fn catch_up(
         &self,
         transaction: &mut Transaction<'_, Postgres>,
         targets: &BTreeMap<u32, i64>,

@@ -2,6 +2,7 @@ use baeum_domain::ids::LessonId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+mod sandboxes;
 mod unfinished;
 
 use super::*;

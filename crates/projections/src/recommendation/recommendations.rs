@@ -12,7 +12,7 @@ use baeum_domain::{
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 
 use crate::{Order, Projection, ProjectionError, row};
 
@@ -45,8 +45,8 @@ pub struct Recommendation {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find(pool: &PgPool, learner: UserId) -> Result<Option<Recommendation>, sqlx::Error> {
-    row::find(pool, "SELECT to_jsonb(r) FROM recommendations r WHERE learner_id = $1", learner.0).await
+pub async fn find(db: impl PgExecutor<'_>, learner: UserId) -> Result<Option<Recommendation>, sqlx::Error> {
+    row::find(db, "SELECT to_jsonb(r) FROM recommendations r WHERE learner_id = $1", learner.0).await
 }
 
 /// Keeps `recommendations`.
