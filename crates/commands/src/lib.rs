@@ -6,6 +6,7 @@ mod caller;
 mod commands;
 pub mod dispatch;
 pub mod identity;
+pub mod keys;
 pub mod learning;
 pub mod operations;
 pub mod progress;
@@ -13,7 +14,7 @@ pub mod recommendation;
 pub mod refusal;
 pub mod vault;
 
-pub use baeum_eventlog::{CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome};
+pub use baeum_eventlog::{CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome, SubjectStream};
 pub use caller::{Caller, IdempotencyKey, Request};
 pub use commands::{Commands, Ports};
 pub use refusal::{Refusal, RefusalKind};

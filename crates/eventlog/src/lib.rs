@@ -8,6 +8,7 @@ mod cache;
 mod connections;
 pub mod cqrs;
 mod decode;
+mod erased;
 mod error;
 mod execute;
 mod feed;
@@ -22,9 +23,11 @@ mod receipt;
 pub mod relay;
 mod scan;
 pub mod shard;
+mod subject;
 
 pub use connections::{begin, connections};
 pub use decode::{decode, decode_raw};
+pub use erased::Erased;
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
@@ -32,6 +35,7 @@ pub use load::Loaded;
 pub use log::{EventLog, Options};
 pub use pick::read_at;
 pub use read::EventFilter;
+pub use subject::{FORGOTTEN_IN, SubjectStream, vacuum};
 
 /// The stored JSON form of an event: one key, the event's name, over its body.
 pub use serde_json::Value as StoredPayload;
