@@ -164,20 +164,28 @@ impl Vault {
     }
 
     /// Destroys the key of a person: whatever was sealed under it opens no more, and nothing is sealed for them again.
-    /// Gives the keys that they had. To be called within a transaction; repeated, it does nothing more.
-    pub(crate) async fn destroy(&self, db: &mut PgConnection, subject: UserId) -> Result<Vec<Uuid>, sqlx::Error> {
-        sqlx::query_scalar(
+    /// To be called within a transaction; repeated, it does nothing more.
+    pub(crate) async fn destroy(&self, db: &mut PgConnection, subject: UserId) -> Result<(), sqlx::Error> {
+        sqlx::query(
             "INSERT INTO subject_keys (subject_id, key_id, created_at, erased_at) VALUES ($1, $2, $3, $3)
              ON CONFLICT (subject_id) DO UPDATE
              SET key = NULL, wrapped = NULL, wrapping_key = NULL,
-                 erased_at = coalesce(subject_keys.erased_at, excluded.erased_at)
-             RETURNING key_id",
+                 erased_at = coalesce(subject_keys.erased_at, excluded.erased_at)",
         )
         .bind(subject.0)
         .bind(self.clock.new_id())
         .bind(self.clock.now())
-        .fetch_all(db)
-        .await
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    /// The keys of a person that are not destroyed.
+    pub(crate) async fn key_ids(&self, subject: UserId) -> Result<Vec<Uuid>, sqlx::Error> {
+        sqlx::query_scalar("SELECT key_id FROM subject_keys WHERE subject_id = $1 AND erased_at IS NULL")
+            .bind(subject.0)
+            .fetch_all(&self.pool)
+            .await
     }
 
     /// Writes the files of keys and credentials anew, so that none of the bytes of destroyed ones is left in them.

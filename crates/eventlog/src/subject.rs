@@ -170,15 +170,15 @@ pub const FORGOTTEN_IN: [&str; 2] = ["aggregate_snapshots", "command_receipts"];
 /// When the database cannot be reached, or a table cannot be locked.
 pub async fn vacuum(pool: &PgPool, tables: &[&str], rewrite: bool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    sqlx::raw_sql("SET lock_timeout = '2s'").execute(&mut *connection).await?;
+    sqlx::query("SET lock_timeout = '2s'").execute(&mut *connection).await?;
     let mut done = Ok(());
     for table in tables {
         let statement = if rewrite { format!("VACUUM (FULL) {table}") } else { format!("VACUUM {table}") };
-        done = sqlx::raw_sql(&statement).execute(&mut *connection).await.map(drop);
+        done = sqlx::query(&statement).persistent(false).execute(&mut *connection).await.map(drop);
         if done.is_err() {
             break;
         }
     }
-    sqlx::raw_sql("RESET lock_timeout").execute(&mut *connection).await?;
+    sqlx::query("RESET lock_timeout").execute(&mut *connection).await?;
     done
 }

@@ -8,6 +8,7 @@ pub mod assessment;
 mod cursor;
 pub mod emotion;
 mod fold;
+mod forget;
 pub mod identity;
 pub mod learning;
 pub mod order;
@@ -25,8 +26,9 @@ mod wait;
 pub mod worker;
 
 pub use futures::future::BoxFuture;
+pub use forget::{PersonalTable, forget, has_passed, personal_rows, vacuum};
 pub use order::Order;
-pub use projection::{Models, Policy, Projection, ProjectionError};
+pub use projection::{Models, Personal, Policy, Projection, ProjectionError};
 pub use registry::registry;
 pub use status::{PartitionStatus, ProjectionState, ProjectionStatus, status};
 pub use wait::{Behind, wait_for};

@@ -21,6 +21,7 @@ use baeum_eventlog::EventLog;
 use tokio_util::sync::CancellationToken;
 
 pub use self::comparison::{Comparison, Difference, TableComparison};
+pub(crate) use self::shadow::choose_tables;
 use self::shadow::Shadow;
 use crate::{Projection, ProjectionError, cursor};
 

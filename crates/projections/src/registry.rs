@@ -6,7 +6,7 @@ use crate::{
     Models, Projection,
     assessment::{assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
-    identity::learners::Learners,
+    identity::{accesses::Accesses, learners::Learners},
     learning::lessons::Lessons,
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
@@ -22,5 +22,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Emotion::new(models)),
         Arc::new(Recommendations),
         Arc::new(ItemParameters::new(models)),
+        Arc::new(Accesses),
     ]
 }

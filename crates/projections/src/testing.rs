@@ -17,6 +17,7 @@ use baeum_domain::{
     },
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
+    identity::access::{Access, Category, Command as AccessCommand},
     identity::user::{Command as UserCommand, Preferences, Role, User},
     ids::{AssessmentId, AttemptId, LessonId, RecommendationId, UserId, ViewingId},
     learning::{
@@ -231,7 +232,19 @@ impl World {
         self.start_lesson(30, "2026-03-02").await;
         self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await;
         self.observe(5, 0.75).await;
+        self.look_at_the_learner(60).await;
         self.start_lesson(40, "2026-03-02").await
+    }
+
+    /// Somebody looks at the learner's name.
+    pub(crate) async fn look_at_the_learner(&self, access: u128) -> i64 {
+        let note = AccessCommand::Note {
+            access_id: Uuid::from_u128(access),
+            subject_id: LEARNER,
+            what: [Category::Name].into(),
+            route: "GET /v1/learners/{id}".into(),
+        };
+        self.execute::<Access>(LEARNER.0, note).await
     }
 
     /// Takes evidence into the learner's progress.

@@ -12,7 +12,9 @@ mod demo;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod entropy;
+mod erasure;
 mod irt;
+mod keys;
 mod listen;
 mod models;
 mod output;
@@ -21,6 +23,7 @@ mod replay;
 mod roles;
 mod shards;
 mod shutdown;
+mod subject;
 mod telemetry;
 mod welcome;
 

@@ -2,7 +2,7 @@
 
 use baeum_domain::{
     AnyEvent,
-    identity::erasure::{self, Erasure, Event, Standing},
+    identity::erasure::{self, Event, Standing},
     ids::{UserId, derive_id},
 };
 use baeum_eventlog::{CommandContext, ExecuteError, LogError, SubjectStream, begin, decode};
@@ -57,31 +57,33 @@ impl Commands {
         Ok(news)
     }
 
-    /// Destroys the key of a person whose grace is over, removes their credentials, and says so in the log. From then on
-    /// nothing that was sealed for them opens, here or in any copy of the log.
+    /// Forgets a person whose grace is over: says so in the log, then destroys their key and removes their credentials.
+    /// From then on nothing that was sealed for them opens, here or in any copy of the log. The log decides first, so that
+    /// what is withdrawn at the same moment is not destroyed; who is killed in between is followed by
+    /// [`Commands::destroy_keys`].
     ///
     /// # Errors
     /// An erasure that was withdrawn or is not due, or a failing store.
-    pub async fn destroy_subject(&self, due: &ErasureNews) -> Result<(), ExecuteError<Error>> {
-        let refused = |error: sqlx::Error| ExecuteError::Refused(Error::Unavailable(error));
+    pub async fn erase_subject(&self, due: &ErasureNews) -> Result<(), ExecuteError<Error>> {
+        let unavailable = |error: sqlx::Error| ExecuteError::Refused(Error::Unavailable(error));
         let subject = due.subject;
-        let id = subject.to_string();
-        // What the log says now counts: it may have been withdrawn a moment ago.
-        let now = self.clock().now();
-        let state = self.log.load::<Erasure>(&due.tenant, &id).await?.state;
-        match state.standing {
-            Some(Standing::Requested { due_at }) if due_at <= now => {}
-            Some(Standing::Erased | Standing::Finished) => return Ok(()),
-            _ => return Err(ExecuteError::Refused(erasure::Error::NotRequested.into())),
-        }
-        let mut db = begin(self.log.pool()).await.map_err(refused)?;
-        let key_ids = self.vault.destroy(&mut db, subject).await.map_err(refused)?;
-        credentials::remove(&mut db, subject).await.map_err(refused)?;
-        db.commit().await.map_err(refused)?;
-        let command = erasure::Command::NoteErased { subject_id: subject, key_ids, now };
+        let key_ids = self.vault.key_ids(subject).await.map_err(unavailable)?;
+        let command = erasure::Command::NoteErased { subject_id: subject, key_ids, now: self.clock().now() };
         self.execute_erasure(&context(due, "erased"), subject, command).await?;
         self.log.erased().note(subject);
-        Ok(())
+        self.destroy_keys(subject).await.map_err(unavailable)
+    }
+
+    /// Destroys the key and removes the credentials of a person of whom the log says that they are forgotten. Repeated, it
+    /// does nothing more.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn destroy_keys(&self, subject: UserId) -> Result<(), sqlx::Error> {
+        let mut db = begin(self.log.pool()).await?;
+        self.vault.destroy(&mut db, subject).await?;
+        credentials::remove(&mut db, subject).await?;
+        db.commit().await
     }
 
     /// The streams of a person.

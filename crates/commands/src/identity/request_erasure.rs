@@ -11,7 +11,7 @@ use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, credentials, password};
-use crate::{Commands, Request};
+use crate::{Caller, Commands, Request};
 
 /// How a person is to be forgotten.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Commands {
         subject: UserId,
         wish: &ErasureWish,
     ) -> Result<Outcome<ErasureStatus>, ExecuteError<Error>> {
-        let requester = self.requester(request, subject)?;
+        let requester = Self::requester(&request.caller, subject)?;
         let context = request.context(self.clock());
         // Checking a password is slow, and after the erasure there is none.
         if let Some(outcome) = self.log.recall(&context).await? {
@@ -78,7 +78,7 @@ impl Commands {
         request: &Request,
         subject: UserId,
     ) -> Result<Outcome<ErasureStatus>, ExecuteError<Error>> {
-        self.requester(request, subject)?;
+        Self::requester(&request.caller, subject)?;
         self.must_be_registered(&request.caller.tenant, subject).await?;
         let command = erasure::Command::Withdraw { subject_id: subject };
         self.execute_erasure(&request.context(self.clock()), subject, command).await
@@ -88,18 +88,18 @@ impl Commands {
     ///
     /// # Errors
     /// Someone else's account, an unknown user, or a failing log.
-    pub async fn erasure_of(&self, request: &Request, subject: UserId) -> Result<ErasureStatus, ExecuteError<Error>> {
-        self.requester(request, subject)?;
-        let tenant = &request.caller.tenant;
+    pub async fn erasure_of(&self, caller: &Caller, subject: UserId) -> Result<ErasureStatus, ExecuteError<Error>> {
+        Self::requester(caller, subject)?;
+        let tenant = &caller.tenant;
         self.must_be_registered(tenant, subject).await?;
         let loaded = self.log.load::<Erasure>(tenant, &subject.to_string()).await?;
         Ok(ErasureStatus { standing: loaded.state.standing })
     }
 
-    fn requester(&self, request: &Request, subject: UserId) -> Result<Requester, ExecuteError<Error>> {
-        if request.caller.user_id == subject {
+    fn requester(caller: &Caller, subject: UserId) -> Result<Requester, ExecuteError<Error>> {
+        if caller.user_id == subject {
             Ok(Requester::Subject)
-        } else if request.caller.has_any(&[Role::Admin]) {
+        } else if caller.has_any(&[Role::Admin]) {
             Ok(Requester::Administrator)
         } else {
             Err(ExecuteError::Refused(Error::NotYours(subject)))

@@ -1,3 +1,4 @@
 //! Who learns.
 
+pub mod accesses;
 pub mod learners;

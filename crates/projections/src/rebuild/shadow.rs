@@ -202,7 +202,7 @@ impl Shadow {
 }
 
 /// Chooses the tables of a schema until the end of the transaction.
-pub(super) async fn choose_tables(db: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn choose_tables(db: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
     sqlx::query(&format!("SET LOCAL search_path TO {schema}")).execute(db).await?;
     Ok(())
 }
