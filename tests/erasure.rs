@@ -9,11 +9,11 @@ use std::{
     process::Command,
 };
 
-use baeum_testing::{NatsCluster, PostgresServer, TestDatabase, eventually};
+use baeum_testing::{NatsCluster, PostgresServer, TestDatabase};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use support::{ADMIN, Answer, Client, PASSWORD, Process, command, key_file};
+use support::{ADMIN, Answer, Client, PASSWORD, Process, command, eventually, key_file};
 use tempfile::TempDir;
 
 /// What is looked for.
@@ -384,7 +384,7 @@ async fn erasures_are_finished_however_often_their_process_is_killed() {
     }
     // At whatever step it is when it is killed: the next one goes on.
     for (number, (one, id)) in people.iter().enumerate() {
-        let one = Client { base: client.base.clone(), ..one.clone() };
+        let one = client.with_token(one.token.as_deref().expect("a token"));
         let wish = json!({ "ground": "objection", "password": PASSWORD });
         one.post(&format!("/v1/learners/{id}/erasure"), wish).await.expect(200);
         let steps = number;

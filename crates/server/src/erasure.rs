@@ -180,3 +180,6 @@ impl Eraser {
         Ok((streams, rows))
     }
 }
+
+#[cfg(test)]
+mod tests;
