@@ -25,6 +25,22 @@ ALTER TABLE credentials
         OR num_nonnulls(email_index, sealed_email, sealed_name) = 0 AND num_nonnulls(email_key, email, display_name) = 3
     );
 
+-- The planner's statistics quote values: none of these is to stand there. Giving a column its type anew drops what it had.
+ALTER TABLE subject_keys ALTER COLUMN key TYPE bytea;
+ALTER TABLE credentials
+    ALTER COLUMN email_key TYPE text,
+    ALTER COLUMN email TYPE text,
+    ALTER COLUMN display_name TYPE text;
+ALTER TABLE subject_keys ALTER COLUMN key SET STATISTICS 0, ALTER COLUMN wrapped SET STATISTICS 0;
+ALTER TABLE credentials
+    ALTER COLUMN email_key SET STATISTICS 0,
+    ALTER COLUMN email SET STATISTICS 0,
+    ALTER COLUMN display_name SET STATISTICS 0,
+    ALTER COLUMN email_index SET STATISTICS 0,
+    ALTER COLUMN sealed_email SET STATISTICS 0,
+    ALTER COLUMN sealed_name SET STATISTICS 0,
+    ALTER COLUMN password_hash SET STATISTICS 0;
+
 -- A digest that only the right key service gives: a server with other keys is told so before it seals anything.
 CREATE TABLE key_service (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),

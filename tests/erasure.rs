@@ -13,13 +13,14 @@ use baeum_testing::{NatsCluster, PostgresServer, TestDatabase};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use support::{ADMIN, Answer, Client, PASSWORD, Process, command, eventually, key_file};
+use support::{ADMIN, Answer, Client, PASSWORD, Platform, Process, command, eventually, key_file};
 use tempfile::TempDir;
 
 /// What is looked for.
 const NAME: &str = "미나 Quillmarker";
 const EMAIL: &str = "quillmarker-mina@example.org";
-const TEXT: &str = "Yesterday my zebrafinch and 얼룩말표식 went to the old market, and we buyed many fruits there together.";
+const TEXT: &str =
+    "Yesterday my zebrafinch and 얼룩말표식 went to the old market, and we buyed many fruits there together.";
 const MARKERS: [&str; 5] = ["Quillmarker", "quillmarker", "미나", "zebrafinch", "얼룩말표식"];
 
 /// A server with two tenants on servers of its own.
@@ -125,7 +126,8 @@ async fn study(person: &Client) -> String {
         person.post(&format!("/v1/lessons/{lesson}/clips"), viewing).await.expect(200);
     }
     for task in started["plan"]["tasks"].as_array().expect("tasks") {
-        let attempt = json!({ "task_id": task["task_id"], "kind": task["kind"], "answer": TEXT, "duration_ms": 45_000 });
+        let attempt =
+            json!({ "task_id": task["task_id"], "kind": task["kind"], "answer": TEXT, "duration_ms": 45_000 });
         let path = format!("/v1/lessons/{lesson}/attempts");
         person.insist(Method::POST, &path, &format!("{lesson}-{}", task["task_id"]), attempt).await.expect(201);
     }
@@ -222,11 +224,15 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     })
     .await;
     let before = tables_with(&mut database, std::slice::from_ref(&id)).await;
-    for table in ["aggregate_snapshots", "command_receipts", "process_instances", "parked_streams", "learners", "emotion"] {
+    for table in
+        ["aggregate_snapshots", "command_receipts", "process_instances", "parked_streams", "learners", "emotion"]
+    {
         assert!(before.contains(&format!("public.{table}")), "{table} has nothing of the person: {before:?}");
     }
 
     everything_is_shown_before(&world, &mina, &admin, &id).await;
+    // Statistics quote values.
+    sqlx::query("ANALYZE").execute(&mut database).await.expect("analysed");
     // In clear it never stood anywhere: not in a table, an index, the write-ahead log or a stream.
     sqlx::query("CHECKPOINT").execute(&mut database).await.expect("written");
     let stores = [world.postgres.folder(), world.nats.folder()];
@@ -435,7 +441,8 @@ async fn without_its_key_file_a_server_does_not_start_and_says_what_to_do() {
         let mut environment = vec![("DATABASE_URL", database.url())];
         environment.extend(keys.map(|it| ("BAEUM_KEY_FILE", it.display().to_string())));
         let mut server: Command = command(&environment);
-        let output = server.args(["api", "--listen", "127.0.0.1:0"]).env("NATS_URL", baeum_testing::nats_url()).output();
+        let output =
+            server.args(["api", "--listen", "127.0.0.1:0"]).env("NATS_URL", baeum_testing::nats_url()).output();
         let output = output.expect("the binary runs");
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
@@ -478,4 +485,22 @@ async fn keys_are_rotated_while_everything_goes_on() {
     let profile = mina.get(&format!("/v1/learners/{id}")).await.expect(200);
     assert_eq!(profile["display_name"], NAME);
     server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_forgotten_in_the_embedded_database_too() {
+    let mut platform = Platform::embedded();
+    let (mina, id) = person(&platform.client(), "register-mina", EMAIL, NAME).await;
+    live(&mina, &id).await;
+    let wish = json!({ "ground": "objection", "password": PASSWORD });
+    mina.post(&format!("/v1/learners/{id}/erasure"), wish).await.expect(200);
+    finished(&platform.admin().await, &id).await;
+    platform.stop();
+    assert_eq!(holding(platform.data(), &markers()), Vec::<PathBuf>::new());
+    platform.run(&["replay", "all"]);
+    platform.run(&["replay", "all", "--verify"]);
+    platform.start_again();
+    let admin = platform.admin().await;
+    assert_eq!(admin.get(&format!("/v1/learners/{id}")).await.problem(410), "subject-erased");
+    platform.stop();
 }

@@ -1,8 +1,13 @@
 //! What a refusal means to whoever asked, independent of how it is told.
 
 use baeum_domain::{
-    assessment::assessment, identity::{erasure, user}, learning::curriculum, learning::lesson, progress::progress,
-    recommendation::recommendation, text::TextError,
+    assessment::assessment,
+    identity::{erasure, user},
+    learning::curriculum,
+    learning::lesson,
+    progress::progress,
+    recommendation::recommendation,
+    text::TextError,
 };
 use baeum_eventlog::LogError;
 

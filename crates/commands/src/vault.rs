@@ -126,7 +126,8 @@ impl Vault {
         let mut nonce = [0; 24];
         self.entropy.fill(&mut nonce);
         let payload = Payload { msg: text.as_bytes(), aad: &authenticated(tenant, subject, field) };
-        let ciphertext = cipher(&key).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged(key_id))?;
+        let ciphertext =
+            cipher(&key).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Damaged(key_id))?;
         Ok(Sealed { key_id, nonce: BASE64.encode(nonce), ciphertext: BASE64.encode(ciphertext) })
     }
 
@@ -236,9 +237,7 @@ impl Vault {
                 self.keys.unwrap(&WrappedKey { wrapping_key, bytes }, &context(subject, key_id)).await?
             }
             // From before the key service: it is wrapped at the next start.
-            (Some(key), None) => {
-                Zeroizing::new(key.as_slice().try_into().map_err(|_| VaultError::Damaged(key_id))?)
-            }
+            (Some(key), None) => Zeroizing::new(key.as_slice().try_into().map_err(|_| VaultError::Damaged(key_id))?),
             (None, None) => return Err(VaultError::Erased(subject)),
         };
         Ok(Some((key_id, key)))

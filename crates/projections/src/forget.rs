@@ -100,17 +100,16 @@ pub async fn forget(
         let mut schemas = vec!["public".to_owned()];
         for purpose in SHADOWS {
             let schema = format!("{purpose}_{}", projection.name());
-            let there: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
-                .bind(&schema)
-                .fetch_one(pool)
-                .await?;
+            let there: bool =
+                sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(&schema).fetch_one(pool).await?;
             schemas.extend(there.then_some(schema));
         }
         for schema in schemas {
             match forget_in(pool, &schema, projection.as_ref(), subject, keys).await {
                 Ok(gone) => removed += gone,
                 // The rebuild has ended meanwhile, and its tables with it.
-                Err(sqlx::Error::Database(error)) if schema != "public" && error.code().as_deref() == Some("42P01") => {}
+                Err(sqlx::Error::Database(error)) if schema != "public" && error.code().as_deref() == Some("42P01") => {
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -25,8 +25,8 @@ mod testing;
 mod wait;
 pub mod worker;
 
-pub use futures::future::BoxFuture;
 pub use forget::{PersonalTable, forget, has_passed, personal_rows, vacuum};
+pub use futures::future::BoxFuture;
 pub use order::Order;
 pub use projection::{Models, Personal, Policy, Projection, ProjectionError};
 pub use registry::registry;

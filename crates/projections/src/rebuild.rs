@@ -21,8 +21,8 @@ use baeum_eventlog::EventLog;
 use tokio_util::sync::CancellationToken;
 
 pub use self::comparison::{Comparison, Difference, TableComparison};
-pub(crate) use self::shadow::choose_tables;
 use self::shadow::Shadow;
+pub(crate) use self::shadow::choose_tables;
 use crate::{Projection, ProjectionError, cursor};
 
 /// How often the last step is tried again when something stood in the way.

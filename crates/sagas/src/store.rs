@@ -304,10 +304,8 @@ pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64,
             .bind(subject.to_string())
             .execute(&mut *db)
             .await?;
-    let instances = sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)")
-        .bind(ids)
-        .execute(&mut *db)
-        .await?;
+    let instances =
+        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)").bind(ids).execute(&mut *db).await?;
     db.commit().await?;
     Ok(commands.rows_affected() + instances.rows_affected())
 }

@@ -46,6 +46,13 @@ struct Case {
     streams: Option<Vec<SubjectStream>>,
 }
 
+/// An erasure after which no row is left.
+struct Cleaned {
+    news: ErasureNews,
+    streams: Vec<SubjectStream>,
+    rows: u64,
+}
+
 /// Takes the steps of erasures in one shard.
 pub(crate) struct Eraser {
     commands: Commands,
@@ -86,28 +93,64 @@ impl Eraser {
         let _ = lease.release().await;
     }
 
-    /// Takes the next step of each erasure.
+    /// Takes the next step of each erasure. One that does not get on keeps no other from it.
     async fn work(&mut self) -> Result<(), StepError> {
         self.read().await?;
-        let now = self.commands.log().clock().now();
         let subjects: Vec<UserId> = self.cases.keys().copied().collect();
+        let mut cleaned = vec![];
         for subject in subjects {
-            let Some(case) = self.cases.get(&subject) else { continue };
-            match case.news.standing {
-                Standing::Requested { due_at } if due_at <= now => {
-                    let news = case.news.clone();
-                    self.commands.erase_subject(&news).await?;
-                    tracing::info!(subject = %subject, "the key of a person was destroyed");
-                }
-                Standing::Erased => self.clean(subject).await?,
-                Standing::Finished if case.news.at + SWEEP_AGAIN <= now => {
-                    self.sweep(subject).await?;
-                    self.cases.remove(&subject);
-                }
-                _ => {}
+            match self.step(subject).await {
+                Ok(done) => cleaned.extend(done),
+                Err(error) => tracing::warn!(%error, "an erasure waits, and is gone on with in a moment"),
             }
         }
+        if cleaned.is_empty() {
+            return Ok(());
+        }
+        // Files are rid of what was deleted from them, once for all. Who holds a table is waited for: the next time.
+        let pool = self.commands.log().pool();
+        self.commands.vault().compact().await?;
+        vacuum(pool, &FORGOTTEN_IN, false).await?;
+        baeum_projections::vacuum(pool, &self.registry).await?;
+        baeum_sagas::vacuum(pool).await?;
+        for Cleaned { news, streams, rows } in cleaned {
+            self.commands.finish_erasure(&news, &streams, rows).await?;
+            tracing::info!(streams = streams.len(), rows, "a person was forgotten");
+        }
         Ok(())
+    }
+
+    /// Takes the next step of one erasure; gives what is clean but for the files.
+    async fn step(&mut self, subject: UserId) -> Result<Option<Cleaned>, StepError> {
+        let Some(case) = self.cases.get(&subject) else { return Ok(None) };
+        let (news, now) = (case.news.clone(), self.commands.log().clock().now());
+        match news.standing {
+            Standing::Requested { due_at } if due_at <= now => {
+                self.commands.erase_subject(&news).await?;
+                tracing::info!("the key of a person was destroyed");
+            }
+            Standing::Erased => {
+                // Whoever said so in the log may have been killed before it was done.
+                self.commands.destroy_keys(subject).await?;
+                if self.all_have_met(news.position).await? {
+                    let (streams, rows) = self.sweep(subject).await?;
+                    return Ok(Some(Cleaned { news, streams, rows }));
+                }
+            }
+            Standing::Finished if news.at + SWEEP_AGAIN <= now => {
+                self.sweep(subject).await?;
+                self.cases.remove(&subject);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Whether every reader of the log has met the event at `position`.
+    async fn all_have_met(&self, position: i64) -> Result<bool, sqlx::Error> {
+        let pool = self.commands.log().pool();
+        Ok(baeum_projections::has_passed(pool, &self.registry, position).await?
+            && baeum_sagas::has_passed(pool, &self.processes, position).await?)
     }
 
     /// Reads what has happened to erasures.
@@ -126,29 +169,6 @@ impl Eraser {
                 self.cases.insert(subject, Case { news, streams });
             }
         }
-        Ok(())
-    }
-
-    /// Removes what is left of a person whose key is destroyed, once every reader of the log knows.
-    async fn clean(&mut self, subject: UserId) -> Result<(), StepError> {
-        let Some(case) = self.cases.get(&subject) else { return Ok(()) };
-        // Whoever said so in the log may have been killed before it was done.
-        self.commands.destroy_keys(subject).await?;
-        let (pool, position) = (self.commands.log().pool().clone(), case.news.position);
-        let met = baeum_projections::has_passed(&pool, &self.registry, position).await?
-            && baeum_sagas::has_passed(&pool, &self.processes, position).await?;
-        if !met {
-            return Ok(());
-        }
-        let (streams, rows) = self.sweep(subject).await?;
-        // Files are rid of what was deleted from them. Who holds a table is waited for: the next time.
-        self.commands.vault().compact().await?;
-        vacuum(&pool, &FORGOTTEN_IN, false).await?;
-        baeum_projections::vacuum(&pool, &self.registry).await?;
-        baeum_sagas::vacuum(&pool).await?;
-        let Some(case) = self.cases.get(&subject) else { return Ok(()) };
-        self.commands.finish_erasure(&case.news, &streams, rows).await?;
-        tracing::info!(subject = %subject, streams = streams.len(), rows, "a person was forgotten");
         Ok(())
     }
 

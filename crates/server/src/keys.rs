@@ -199,7 +199,8 @@ fn read(path: &Path) -> Result<KeyRing, KeysError> {
         if !named || wrapping.iter().any(|(known, _)| *known == name) {
             return Err(wrong("a wrapping key has no name of its own"));
         }
-        let key = from_hex(&secret).ok_or_else(|| wrong(&format!("the wrapping key '{name}' has not 64 hex digits")))?;
+        let key =
+            from_hex(&secret).ok_or_else(|| wrong(&format!("the wrapping key '{name}' has not 64 hex digits")))?;
         wrapping.push((name, key));
     }
     if wrapping.is_empty() {

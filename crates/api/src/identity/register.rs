@@ -84,7 +84,8 @@ impl FromRequest<ApiState> for Newcomer {
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), &state)?;
         let bytes = json::bytes(body).await?;
         let body: RegisterRequest = json::parse(&parts.headers, &bytes)?;
-        let idempotency = head.key.map(|key| IdempotencyKey { key, fingerprint: without_password("/v1/users", &bytes) });
+        let idempotency =
+            head.key.map(|key| IdempotencyKey { key, fingerprint: without_password("/v1/users", &bytes) });
         let caller = Caller { tenant: state.tenant.clone(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() };
         let (expected_sequence, correlation_id) = (head.expected_sequence, head.correlation_id);
         Ok(Self { state, request: Request { caller, idempotency, expected_sequence, correlation_id }, body })

@@ -43,9 +43,9 @@ impl Commands {
     ) -> Result<EventPage, ExecuteError<Error>> {
         let mut events = self.log.read_streams(tenant, streams, after, PAGE).await?;
         for event in &mut events {
-            self.open_texts(tenant, subject, &mut event.payload).await.map_err(|error| {
-                ExecuteError::Refused(Error::Vault(error))
-            })?;
+            self.open_texts(tenant, subject, &mut event.payload)
+                .await
+                .map_err(|error| ExecuteError::Refused(Error::Vault(error)))?;
         }
         let whole = i64::try_from(events.len()).is_ok_and(|count| count < PAGE);
         let next_after = events.last().map(|it| it.position).filter(|_| !whole);

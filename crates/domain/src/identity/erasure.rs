@@ -34,9 +34,7 @@ pub enum Requester {
 }
 
 /// Why, by the grounds of article 17 (1) of the GDPR. Not a free text: nothing personal can stand here for ever.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumString,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Ground {
@@ -223,8 +221,9 @@ impl Decider for Erasure {
             (Command::NoteErased { subject_id, key_ids, .. }, Some(Requested { .. })) => {
                 Ok(vec![Event::SubjectErased { subject_id, key_ids }])
             }
-            (Command::NoteErased { .. }, Some(Erased | Finished))
-            | (Command::NoteFinished { .. }, Some(Finished)) => Ok(vec![]),
+            (Command::NoteErased { .. }, Some(Erased | Finished)) | (Command::NoteFinished { .. }, Some(Finished)) => {
+                Ok(vec![])
+            }
             (Command::NoteFinished { subject_id, streams, events, rows }, Some(Erased)) => {
                 Ok(vec![Event::ErasureFinished { subject_id, streams, events, rows }])
             }

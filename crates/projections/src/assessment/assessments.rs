@@ -109,7 +109,10 @@ impl Projection for Assessments {
 
     fn personal(&self) -> &'static [Personal] {
         &[
-            Personal::Rows { table: "assessment_answers", of: "assessment_id IN (SELECT assessment_id FROM assessments WHERE learner_id = $1)" },
+            Personal::Rows {
+                table: "assessment_answers",
+                of: "assessment_id IN (SELECT assessment_id FROM assessments WHERE learner_id = $1)",
+            },
             Personal::Rows { table: "assessments", of: "learner_id = $1" },
         ]
     }

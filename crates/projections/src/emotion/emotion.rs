@@ -163,9 +163,7 @@ impl Projection for Emotion {
     }
 
     fn personal(&self) -> &'static [Personal] {
-        &[
-            Personal::Rows { table: "emotion", of: "learner_id = $1" },
-        ]
+        &[Personal::Rows { table: "emotion", of: "learner_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -78,9 +78,7 @@ impl Projection for Learners {
     }
 
     fn personal(&self) -> &'static [Personal] {
-        &[
-            Personal::Rows { table: "learners", of: "user_id = $1" },
-        ]
+        &[Personal::Rows { table: "learners", of: "user_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -185,8 +185,14 @@ impl Projection for Lessons {
 
     fn personal(&self) -> &'static [Personal] {
         &[
-            Personal::Rows { table: "lesson_clips", of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)" },
-            Personal::Rows { table: "lesson_attempts", of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)" },
+            Personal::Rows {
+                table: "lesson_clips",
+                of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)",
+            },
+            Personal::Rows {
+                table: "lesson_attempts",
+                of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)",
+            },
             Personal::Rows { table: "lessons", of: "learner_id = $1" },
         ]
     }

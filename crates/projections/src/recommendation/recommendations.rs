@@ -62,9 +62,7 @@ impl Projection for Recommendations {
     }
 
     fn personal(&self) -> &'static [Personal] {
-        &[
-            Personal::Rows { table: "recommendations", of: "learner_id = $1" },
-        ]
+        &[Personal::Rows { table: "recommendations", of: "learner_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

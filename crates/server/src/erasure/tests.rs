@@ -117,7 +117,8 @@ async fn a_key_that_was_not_destroyed_when_its_process_was_killed_is_destroyed_b
     };
     let note = Command::NoteErased { subject_id: mina, key_ids: vec![], now: world.clock.now() };
     let log = world.commands.log();
-    let prepare = |_: Loaded<Erasure>| std::future::ready(Ok::<_, baeum_domain::identity::erasure::Error>(note.clone()));
+    let prepare =
+        |_: Loaded<Erasure>| std::future::ready(Ok::<_, baeum_domain::identity::erasure::Error>(note.clone()));
     log.execute::<Erasure, _, _, _>(&context, &mina.to_string(), prepare, |_, _| ()).await.expect("noted");
     assert_eq!(world.name(mina).await.as_deref(), Some("미나"));
     world.eraser().work().await.expect("a step");
@@ -140,7 +141,10 @@ async fn nobody_is_forgotten_within_their_grace_or_after_a_withdrawal() {
     eraser.work().await.expect("one is due");
     eraser.work().await.expect("and finished");
     assert_eq!((world.name(mina).await, world.standing(mina).await), (None, Some(Standing::Finished)));
-    assert_eq!((world.name(jun).await.as_deref(), world.standing(jun).await), (Some("미나"), Some(Standing::Withdrawn)));
+    assert_eq!(
+        (world.name(jun).await.as_deref(), world.standing(jun).await),
+        (Some("미나"), Some(Standing::Withdrawn))
+    );
 }
 
 #[tokio::test]
