@@ -12,4 +12,5 @@ mod relay;
 mod remembered;
 mod shards;
 mod stream;
+mod subject;
 mod support;
