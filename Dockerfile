@@ -11,7 +11,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /var/lib/baeum baeum
+    && useradd --system --uid 10001 --create-home --home-dir /var/lib/baeum baeum \
+    && install --directory --owner baeum --mode 0700 /keys
 COPY --from=build /baeum /usr/local/bin/baeum
 USER baeum
 WORKDIR /var/lib/baeum

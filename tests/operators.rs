@@ -15,9 +15,11 @@ async fn metric(client: &Client, name: &str) -> Option<f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_tells_its_health_and_a_dead_one_shows_in_the_metrics_of_others() {
     let (database, stream) = (TestDatabase::create().await, stream_name());
+    let folder = tempfile::TempDir::new().expect("a folder");
     let environment = vec![
         ("DATABASE_URL", database.url()),
         ("NATS_URL", nats_url()),
+        ("BAEUM_KEY_FILE", support::key_file(folder.path())),
         ("BAEUM_STREAM", stream.clone()),
         ("BAEUM_STREAM_REPLICAS", "1".to_owned()),
     ];

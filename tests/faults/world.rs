@@ -21,7 +21,7 @@ use crate::{
     load::Load,
     node::{Node, tail},
     person::Person,
-    support::{ADMIN, command},
+    support::{ADMIN, command, key_file},
 };
 
 pub(crate) const STREAM: &str = "events";
@@ -70,6 +70,7 @@ impl World {
             ("NATS_URL", nats.urls()),
             ("BAEUM_STREAM", STREAM.to_owned()),
             ("BAEUM_STREAM_REPLICAS", nats.size().to_string()),
+            ("BAEUM_KEY_FILE", key_file(logs.path())),
             ("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ];

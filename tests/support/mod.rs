@@ -1,5 +1,5 @@
 //! What the journeys and the fault tests share: real processes of the real binary, in both modes, and a client.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its part")]
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -167,6 +167,7 @@ impl Platform {
         database: Option<TestDatabase>,
         stream: Option<String>,
     ) -> Self {
+        environment.push(("BAEUM_KEY_FILE", key_file(data.path())));
         environment.push(("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()));
         environment.push(("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()));
         let listen = "127.0.0.1:0".to_owned();
@@ -265,6 +266,15 @@ impl Platform {
             async_nats::jetstream::new(nats).delete_stream(stream).await.expect("removed");
         }
     }
+}
+
+/// A key file in a folder: the same keys each time, so that a database can be served again.
+pub fn key_file(folder: &Path) -> String {
+    let path = folder.join("test-keys.toml");
+    let (digest, wrapping) = ("d1".repeat(32), "3e".repeat(32));
+    let keys = format!("[digest]\nsecret = \"{digest}\"\n[[wrapping]]\nname = \"1\"\nsecret = \"{wrapping}\"\n");
+    std::fs::write(&path, keys).expect("a key file");
+    text(&path)
 }
 
 fn text(path: &Path) -> String {

@@ -30,7 +30,7 @@ impl SignedIn {
     /// Whether they may read everything of `user_id`.
     ///
     /// # Errors
-    /// `not-yours`; the problem `absent` for a user of another tenant.
+    /// `not-yours`; the problem `absent` for a user of another tenant; `subject-erased`.
     pub(crate) async fn may_read(
         &self,
         state: &TenantState,
@@ -73,7 +73,11 @@ impl SignedIn {
         }
         if self.caller.has_any(roles) {
             // A role reaches as far as its tenant.
-            return state.must_have(user_id, absent).await;
+            state.must_have(user_id, absent).await?;
+            if state.log().erased().contains(user_id) {
+                return Err(Problem::plain("subject-erased"));
+            }
+            return Ok(());
         }
         Err(Problem::plain("not-yours"))
     }
@@ -107,6 +111,9 @@ async fn authenticate(parts: &Parts, state: &ApiState) -> Result<SignedIn, Probl
     let claims = desk.keys.verify(token.trim(), &desk.commands).await?;
     if claimed.as_ref() != Some(&claims.tenant) {
         return Err(Problem::plain("token-invalid"));
+    }
+    if desk.commands.log().erased().contains(claims.sub) {
+        return Err(Problem::plain("account-erased"));
     }
     let caller = Caller { tenant: claims.tenant.clone(), user_id: claims.sub, roles: claims.roles.clone() };
     Ok(SignedIn { caller, expires_at: claims.exp })

@@ -62,6 +62,7 @@ fn problem(status: u16) -> Response {
         403 => "Someone else's, or a role is missing",
         404 => "There is no such thing",
         409 => "It does not fit the present state, or the same request is being done",
+        410 => "The person was erased",
         412 => "The resource is not at the version of If-Match",
         413 => "The body is too large",
         415 => "The body is not declared as JSON",
@@ -95,13 +96,13 @@ macro_rules! problems {
 
 problems! {
     /// Of a command with a token.
-    CommandProblems: 400 401 403 404 409 412 413 415 422 503;
+    CommandProblems: 400 401 403 404 409 410 412 413 415 422 503;
     /// Of registering.
-    RegisterProblems: 400 404 409 412 413 415 422 503;
+    RegisterProblems: 400 404 409 410 412 413 415 422 503;
     /// Of signing in.
     SignInProblems: 400 401 404 413 415 422 429 503;
     /// Of a query about someone or something.
-    QueryProblems: 401 403 404 422 503;
+    QueryProblems: 401 403 404 410 422 503;
     /// Of a stream.
     StreamProblems: 400 401 403 422 503;
     /// Of something that needs no token.

@@ -3,8 +3,8 @@
 use std::{any::Any, time::Duration};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The id of a request: the client's, where it is a UUID, else a new one. It is the correlation id of its events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(pub(crate) Uuid);
+
+impl FromRequestParts<ApiState> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(state.clock().new_id())))
+    }
+}
 
 /// Gives the request its id, counts it, and logs method, route, status and time: never a body, an id or an address.
 pub(crate) async fn observe(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {

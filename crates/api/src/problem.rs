@@ -97,6 +97,7 @@ impl Problem {
             RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
             RefusalKind::Forbidden => StatusCode::FORBIDDEN,
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Gone => StatusCode::GONE,
             RefusalKind::Conflict => StatusCode::CONFLICT,
             RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -189,9 +189,15 @@ struct Server {
 impl Server {
     async fn start(database: &str) -> Result<Self, Failure> {
         let program = binary()?;
+        let keys = std::env::temp_dir().join(format!("{}-keys.toml", stream_name()));
+        let made = Command::new(&program).args(["keys", "create", "--key-file"]).arg(&keys).output().await?;
+        if !made.status.success() {
+            return Err("no key file could be made".into());
+        }
         let mut process = Command::new(program)
             .args(["api", "--listen", "127.0.0.1:0"])
             .env("DATABASE_URL", database)
+            .env("BAEUM_KEY_FILE", &keys)
             .env("BAEUM_STREAM", stream_name())
             .env("BAEUM_ADMIN_EMAIL", ADMIN.0)
             .env("BAEUM_ADMIN_PASSWORD", ADMIN.1)
@@ -209,6 +215,8 @@ impl Server {
             Err::<_, Failure>("the server ended before it was ready".into())
         };
         let address = tokio::time::timeout(START, ready).await??;
+        // It has read them.
+        std::fs::remove_file(keys)?;
         Ok(Self { process, address })
     }
 

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use baeum_commands::{
-    Caller, Commands, Ports, Request, identity::register::Registration, learning::consume_clip::Viewing,
+    Caller, Commands, Ports, Request,
+    identity::register::Registration,
+    keys::{KeyRing, SecretKey},
+    learning::consume_clip::Viewing,
 };
 use baeum_domain::{
     assessment::testing::Weakness,
@@ -44,6 +47,12 @@ pub(crate) struct OpenLesson {
     pub(crate) tasks: Vec<PlannedTask>,
 }
 
+/// Keys that wrap those of learners.
+fn keys() -> Arc<KeyRing> {
+    let key = |byte| SecretKey::from([byte; 32]);
+    Arc::new(KeyRing::new(vec![("bench".into(), key(1))], key(2), Arc::new(TestEntropy::default())))
+}
+
 impl World {
     /// A world in which answers are evaluated by `evaluator`.
     pub(crate) async fn create(evaluator: Arc<dyn Evaluator>) -> Result<Self, Failure> {
@@ -56,6 +65,7 @@ impl World {
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
             entropy: Arc::new(TestEntropy::default()),
+            keys: keys(),
             evaluator,
             catalog,
         };

@@ -8,7 +8,7 @@ use baeum_domain::{
 };
 use baeum_eventlog::EventLog;
 
-use crate::vault::Vault;
+use crate::{keys::KeyService, vault::Vault};
 
 /// The models and the content that commands need.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Ports {
     pub recommender: Arc<dyn Recommender>,
     /// Makes keys, nonces and salts.
     pub entropy: Arc<dyn Entropy>,
+    /// Wraps the keys of people.
+    pub keys: Arc<dyn KeyService>,
 }
 
 /// Everything that can be done. Cheap to clone. Each use is a method, in the file of its name.
@@ -38,7 +40,7 @@ pub struct Commands {
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
-        let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone());
+        let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
         Self { log, ports, vault }
     }
 

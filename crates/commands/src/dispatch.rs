@@ -33,6 +33,20 @@ pub enum ProcessCommand {
     },
 }
 
+impl ProcessCommand {
+    /// Whom it is about.
+    pub fn subject(&self) -> UserId {
+        match self {
+            Self::Curriculum(
+                curriculum::Command::Assign { learner_id, .. } | curriculum::Command::NoteLesson { learner_id, .. },
+            )
+            | Self::Progress(progress::Command::Observe { learner_id, .. })
+            | Self::GenerateRecommendation { learner_id, .. }
+            | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
+        }
+    }
+}
+
 /// Why a command of a process was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {

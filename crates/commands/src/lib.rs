@@ -6,6 +6,7 @@ mod caller;
 mod commands;
 pub mod dispatch;
 pub mod identity;
+pub mod keys;
 pub mod learning;
 pub mod operations;
 pub mod progress;
@@ -14,7 +15,8 @@ pub mod refusal;
 pub mod vault;
 
 pub use baeum_eventlog::{
-    Causes, CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome, TrailFilter, sealer,
+    Causes, CommandContext, EventFilter, EventLog, ExecuteError, Feed, LogError, Outcome, SubjectStream, TrailFilter,
+    sealer,
 };
 pub use caller::{Caller, IdempotencyKey, Request};
 pub use commands::{Commands, Ports};

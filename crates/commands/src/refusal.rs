@@ -1,8 +1,13 @@
 //! What a refusal means to whoever asked, independent of how it is told.
 
 use baeum_domain::{
-    assessment::assessment, identity::user, learning::curriculum, learning::lesson, progress::progress,
-    recommendation::recommendation, text::TextError,
+    assessment::assessment,
+    identity::{erasure, user},
+    learning::curriculum,
+    learning::lesson,
+    progress::progress,
+    recommendation::recommendation,
+    text::TextError,
 };
 use baeum_eventlog::LogError;
 
@@ -15,6 +20,8 @@ pub enum RefusalKind {
     Forbidden,
     /// There is no such thing.
     NotFound,
+    /// There was such a thing, and is no more.
+    Gone,
     /// It does not fit the present state.
     Conflict,
     /// The input is wrong.
@@ -70,6 +77,13 @@ refusals! {
         GoalOutOfRange(_) => Invalid "goal-out-of-range",
         NoPolicyVersion => Invalid "no-policy-version",
         LastRole(_) => Conflict "last-role",
+    }
+    erasure::Error {
+        GraceOutOfRange(_) => Invalid "grace-out-of-range",
+        NotRequested => Conflict "erasure-not-requested",
+        Erased(_) => Gone "subject-erased",
+        NotDue(_) => Conflict "erasure-not-due",
+        NotErased(_) => Conflict "erasure-not-done",
     }
     assessment::Error {
         NotStarted => NotFound "assessment-not-found",

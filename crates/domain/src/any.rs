@@ -78,6 +78,10 @@ macro_rules! aggregates {
 aggregates! {
     /// Of a user.
     User(crate::identity::user::User),
+    /// Of the erasure of a person.
+    Erasure(crate::identity::erasure::Erasure),
+    /// Of accesses to a person's data.
+    Access(crate::identity::access::Access),
     /// Of a sitting of the level test.
     Assessment(crate::assessment::assessment::Assessment),
     /// Of a curriculum.

@@ -77,6 +77,13 @@ impl AggregateCache {
         }
     }
 
+    /// Forgets all states of this log, which is still the one that they were remembered of.
+    pub(crate) fn forget_all(&self) {
+        if let Some(states) = &self.states {
+            states.clear();
+        }
+    }
+
     /// Forgets all states.
     pub(crate) fn clear(&self) {
         if let Some(states) = &self.states {

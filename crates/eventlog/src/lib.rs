@@ -8,6 +8,7 @@ mod cache;
 mod connections;
 pub mod cqrs;
 mod decode;
+mod erased;
 mod error;
 mod execute;
 mod feed;
@@ -25,10 +26,12 @@ pub mod relay;
 mod scan;
 pub mod sealer;
 pub mod shard;
+mod subject;
 mod trail;
 
 pub use connections::{begin, connections};
 pub use decode::{decode, decode_raw};
+pub use erased::Erased;
 pub use error::{ExecuteError, LogError};
 pub use execute::{CommandContext, Outcome};
 pub use feed::Feed;
@@ -38,6 +41,7 @@ pub use log::{EventLog, Options};
 pub use many::Many;
 pub use pick::read_at;
 pub use read::EventFilter;
+pub use subject::{FORGOTTEN_IN, SubjectStream, vacuum};
 pub use trail::{Causes, TrailFilter};
 
 /// The stored JSON form of an event: one key, the event's name, over its body.

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     appender::{self, Job, Writer},
     cache::AggregateCache,
+    erased::{self, Erased},
     error::LogError,
     in_flight::InFlight,
     nats::Broker,
@@ -39,6 +40,7 @@ pub struct EventLog {
     pub(crate) appends: mpsc::Sender<Job>,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) cache: Arc<AggregateCache>,
+    pub(crate) erased: Erased,
     pub(crate) head: watch::Sender<i64>,
     pub(crate) broker: Option<Broker>,
     pub(crate) shard: Shard,
@@ -59,16 +61,23 @@ impl EventLog {
     ) -> Result<Self, LogError> {
         let (appends, jobs) = mpsc::channel(options.queue);
         let position = read_head(&pool).await?;
+        let forgotten = erased::look(&pool, 0).await?;
         // An empty log stands at the floor of its shard; the database refuses any other position.
         let shard = Shard::of(position).unwrap_or_default();
         let (head, _) = watch::channel(position);
         let cache = Arc::new(AggregateCache::new(options.cache));
+        let erased = Erased::new(cache.clone());
+        let looked_at = forgotten.last().map_or(shard.floor(), |(_, position)| *position);
+        for subject in forgotten.iter().filter_map(|(subject, _)| subject.parse().ok()) {
+            erased.note(subject);
+        }
+        erased::follow(&erased, pool.clone(), looked_at);
         let writer = Writer { clock: clock.clone(), head: head.clone(), cache: cache.clone(), limit: options.batch };
         tokio::spawn(appender::run(pool.clone(), writer, jobs));
         if let Some(broker) = &broker {
             tokio::spawn(broker.clone().announce(head.subscribe()));
         }
-        Ok(Self { pool, clock, appends, in_flight: Arc::default(), cache, head, broker, shard })
+        Ok(Self { pool, clock, appends, in_flight: Arc::default(), cache, erased, head, broker, shard })
     }
 
     /// The position of the latest event; [`EventLog::floor`] for an empty log.

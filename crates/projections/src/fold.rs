@@ -14,46 +14,61 @@ use std::{
 
 use baeum_domain::{
     AnyEvent, Decider as _, Recorded,
+    ids::UserId,
     operations::parked_stream::{Event as Deed, ParkedStream},
 };
-use baeum_eventlog::{EventLog, LogError, StoredPayload, begin, read_at};
+use baeum_eventlog::{Erased, EventLog, LogError, StoredPayload, begin, read_at};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Policy, Projection, ProjectionError, order::Stored, parking, projection::Failure};
+use crate::{Policy, Projection, ProjectionError, forget, order::Stored, parking, projection::Failure};
 
 /// How many waiting events are read at once.
 const HELD: i64 = 200;
 
-/// Positions that an operator has had skipped: no derivation of this projection takes them in.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Skips(HashSet<i64>);
+/// What no derivation of a projection takes in: positions that an operator has had skipped, and events about people who
+/// were forgotten.
+#[derive(Clone, Default)]
+pub(crate) struct Skips {
+    positions: HashSet<i64>,
+    erased: Erased,
+}
 
 impl Skips {
     /// Those that were decided on up to a position.
     pub(crate) async fn load(log: &EventLog, projection: &str, up_to: i64) -> Result<Self, LogError> {
         let deeds = log.read_aggregates(ParkedStream::AGGREGATE).await?;
-        Self::of(deeds.into_iter().filter(|deed| deed.position <= up_to), projection)
+        Self::of(log, deeds.into_iter().filter(|deed| deed.position <= up_to), projection)
     }
 
     /// Those among these events.
-    pub(crate) fn of<P: Stored>(deeds: impl Iterator<Item = Recorded<P>>, projection: &str) -> Result<Self, LogError> {
-        let mut skips = HashSet::new();
+    pub(crate) fn of<P: Stored>(
+        log: &EventLog,
+        deeds: impl Iterator<Item = Recorded<P>>,
+        projection: &str,
+    ) -> Result<Self, LogError> {
+        let mut positions = HashSet::new();
         for event in deeds {
             if event.payload.field("projection").as_deref() != Some(projection) {
                 continue;
             }
             if let AnyEvent::ParkedStream(Deed::ParkedEventSkipped { position, .. }) = Stored::decode(event)?.payload {
-                skips.insert(position);
+                positions.insert(position);
             }
         }
-        Ok(Self(skips))
+        Ok(Self { positions, erased: log.erased().clone() })
+    }
+
+    /// Whether a projection must go on without this event.
+    fn has<P: Stored>(&self, projection: &dyn Projection, event: &Recorded<P>) -> bool {
+        self.positions.contains(&event.position)
+            || forget::is_personal(projection) && self.erased.concerns(event, |payload, name| payload.field(name))
     }
 
     /// The positions.
     pub(crate) fn positions(&self) -> impl Iterator<Item = i64> {
-        self.0.iter().copied()
+        self.positions.iter().copied()
     }
 }
 
@@ -99,6 +114,8 @@ enum What {
     Retry,
     /// Go on without the event at this position.
     Skip(i64),
+    /// Remove the rows of this person.
+    Forget(UserId),
 }
 
 /// What came of an operator's deed.
@@ -126,6 +143,7 @@ enum Sight {
     UnreadableDeed(LogError),
     Retry,
     Skip(i64),
+    Forget(UserId),
 }
 
 /// Looks at a stored event, and adds to `seen` what it is to a projection in partitions that are `wanted`.
@@ -138,7 +156,12 @@ pub(crate) fn see<P: Stored>(
 ) {
     let (position, order) = (event.position, projection.order());
     seen.extend(see_deed(projection, &event, &wanted));
-    if !projection.reads(&event.aggregate_type) || skips.0.contains(&position) {
+    if let Some(subject) = skips.erased.meet(&event) {
+        // Whichever partition comes last to here removes the last row of theirs.
+        let forget = |partition| Seen { position, key: subject.to_string(), partition, what: Sight::Forget(subject) };
+        seen.extend((0..order.partitions()).filter(|it| wanted(*it)).map(forget));
+    }
+    if !projection.reads(&event.aggregate_type) || skips.has(projection, &event) {
         return;
     }
     let key = order.key(&event).into_owned();
@@ -207,6 +230,9 @@ impl<'a> Stretch<'a> {
                 }
                 Sight::Retry => What::Retry,
                 Sight::Skip(skipped) => What::Skip(skipped),
+                // Once a stretch is enough, however many partitions it is of.
+                Sight::Forget(_) if stretch.steps.last().is_some_and(|it| it.position == position) => continue,
+                Sight::Forget(subject) => What::Forget(subject),
                 Sight::Unreadable(error) if projection.on_poison() == Policy::Park => {
                     stretch.bad.insert(position, error.to_string());
                     What::Unreadable
@@ -320,6 +346,13 @@ impl<'a> Stretch<'a> {
                         Intervention::Nothing => {}
                     }
                 }
+                (What::Forget(subject), _) => {
+                    self.apply_events(db, &std::mem::take(&mut good)).await?;
+                    parking::hold(db, name, &std::mem::take(&mut waiting)).await?;
+                    forget::remove(db, self.projection, *subject).await?;
+                    parking::resume(db, name, &step.key).await?;
+                    parked.remove(&step.key);
+                }
                 _ if parked.contains(&step.key) => waiting.push((step.position, step.key.as_str())),
                 (_, Some(reason)) => {
                     parking::park(db, name, &step.key, step.position, reason, now).await?;
@@ -349,7 +382,7 @@ impl<'a> Stretch<'a> {
         loop {
             for event in read_at(db, &next).await? {
                 latest = event.position;
-                if self.skips.0.contains(&latest) {
+                if self.skips.has(self.projection, &event) {
                     continue;
                 }
                 if let Some(reason) = self.bad.get(&latest) {

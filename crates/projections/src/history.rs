@@ -21,11 +21,8 @@ use baeum_domain::ids::{AssessmentId, LessonId, UserId};
 use baeum_eventlog::{EventLog, LogError, begin};
 use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
 
-pub(crate) use self::checkpoint::forget;
-pub use self::{
-    checkpoint::forget_subject,
-    moment::{AsOf, Moment, MomentError, NotAMoment},
-};
+pub(crate) use self::checkpoint::{TABLE, forget, forget_keys};
+pub use self::moment::{AsOf, Moment, MomentError, NotAMoment};
 use self::{
     checkpoint::{Checkpoint, tables},
     gather::{Gathered, gather},

@@ -35,6 +35,11 @@ pub trait Projection: Send + Sync + 'static {
     /// Every table that `apply` touches.
     fn tables(&self) -> &'static [&'static str];
 
+    /// What of its tables is about a person: one entry for each of [`Projection::tables`] at least. By this their rows
+    /// are shown to them, and removed when they are forgotten; no derivation takes in events of theirs again, unless
+    /// everything here is anonymous.
+    fn personal(&self) -> &'static [Personal];
+
     /// Whether it takes in events of this aggregate. It is not shown others, so it cannot be stopped by one of them
     /// that this build cannot read.
     fn reads(&self, aggregate_type: &str) -> bool {
@@ -90,6 +95,39 @@ pub trait Projection: Send + Sync + 'static {
             }
             Ok(())
         })
+    }
+}
+
+/// What a table holds of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Personal {
+    /// Rows that are about one person. They go when the person is forgotten, in the order in which they are listed.
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// SQL: which rows, with `$1` for the person's id (a UUID). It may ask tables of the same projection.
+        of: &'static str,
+    },
+    /// Rows that record what was done with the data of one person: shown to them, and kept when they are forgotten.
+    Record {
+        /// The table.
+        table: &'static str,
+        /// SQL: which rows, as above.
+        of: &'static str,
+    },
+    /// Nothing: what it says is about no person, or about so many that it tells of none.
+    Anonymous {
+        /// The table.
+        table: &'static str,
+    },
+}
+
+impl Personal {
+    /// The table.
+    pub fn table(&self) -> &'static str {
+        match self {
+            Self::Rows { table, .. } | Self::Record { table, .. } | Self::Anonymous { table } => table,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     Models, Projection,
     assessment::{assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
-    identity::{learners::Learners, subject_streams::SubjectStreams},
+    identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
@@ -25,5 +25,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(ItemParameters::new(models)),
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
+        Arc::new(Accesses),
     ]
 }

@@ -132,7 +132,10 @@ impl Runner {
         let mut unreadable = None;
         let mut db = begin(log.pool()).await?;
         for event in events {
-            if self.process.events.contains(&event.event_type.as_str()) {
+            // What follows from what a person did who was forgotten is nobody's business any more.
+            log.erased().meet(event);
+            let forgotten = log.erased().concerns(event, |payload, name| body(payload)?.get(name)?.as_str());
+            if !forgotten && self.process.events.contains(&event.event_type.as_str()) {
                 match decode(event.clone()) {
                     Ok(event) => self.react(&mut db, &event, now).await?,
                     // What came before it is kept; it is not skipped.
@@ -184,6 +187,9 @@ impl Runner {
 
     async fn send(&self, command: &Pending) -> Result<(), ProcessError> {
         let log = self.commands.log();
+        if log.erased().contains(command.command.0.subject()) {
+            return Ok(store::done(log.pool(), &self.process, command).await?);
+        }
         let position = command.position.to_string();
         let name = self.process.name;
         let context = CommandContext {
@@ -211,6 +217,11 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// The body of a stored event, which stands under its name.
+fn body(payload: &serde_json::Value) -> Option<&serde_json::Value> {
+    payload.as_object()?.values().next()
 }
 
 /// 0.2 s, doubled with every attempt, at most a minute.

@@ -1,7 +1,7 @@
 //! The tables of the processes. SQL of processes is here and nowhere else.
 
 use baeum_commands::dispatch::ProcessCommand;
-use baeum_domain::{AnyEvent, Recorded};
+use baeum_domain::{AnyEvent, Recorded, ids::UserId};
 use baeum_eventlog::begin;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -274,6 +274,48 @@ pub(crate) async fn time_out(
     .bind(epoch)
     .fetch_one(pool)
     .await
+}
+
+/// Whether every process that ever ran has met the event at `position`.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn has_passed(pool: &PgPool, registry: &[Erased], position: i64) -> Result<bool, sqlx::Error> {
+    let names: Vec<&str> = registry.iter().map(|it| it.name).collect();
+    let behind: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM process_cursors WHERE process = ANY($1) AND position < $2)")
+            .bind(names)
+            .bind(position)
+            .fetch_one(pool)
+            .await?;
+    Ok(!behind)
+}
+
+/// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
+/// and of their streams, and the commands that were still to be sent or were given up. Gives the number of rows.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64, sqlx::Error> {
+    let mut db = begin(pool).await?;
+    let commands =
+        sqlx::query("DELETE FROM process_commands WHERE instance_id = ANY($1) OR strpos(command::text, $2) > 0")
+            .bind(ids)
+            .bind(subject.to_string())
+            .execute(&mut *db)
+            .await?;
+    let instances =
+        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)").bind(ids).execute(&mut *db).await?;
+    db.commit().await?;
+    Ok(commands.rows_affected() + instances.rows_affected())
+}
+
+/// Removes dead rows from the files of these tables.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn vacuum(pool: &PgPool) -> Result<(), sqlx::Error> {
+    baeum_eventlog::vacuum(pool, &["process_commands", "process_instances"], false).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
-use baeum_commands::{Caller, Commands, Ports, Request, identity::register::Registration};
+use baeum_commands::{
+    Caller, Commands, Ports, Request,
+    identity::register::Registration,
+    keys::{KeyRing, SecretKey},
+};
 use baeum_domain::{
     Sealed,
     catalog::Catalog,
@@ -55,6 +59,11 @@ fn catalog() -> Catalog {
     Catalog::parse(files.iter().map(|(name, text)| (*name, text.as_str()))).expect("the catalogue is sound")
 }
 
+fn keys() -> Arc<KeyRing> {
+    let key = |byte| SecretKey::from([byte; 32]);
+    Arc::new(KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy::default())))
+}
+
 impl World {
     async fn create() -> Self {
         let database = TestDatabase::create().await;
@@ -67,6 +76,7 @@ impl World {
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),
+            keys: keys(),
             catalog,
         };
         Self { commands: Commands::new(log, ports), clock, database }

@@ -14,12 +14,14 @@ use crate::{
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
+    keys::KeysCommand,
     projections::ProjectionsCommand,
     query::QueryOptions,
     replay::ReplayOptions,
     sandbox::SandboxCommand,
     seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
+    subject::SubjectCommand,
 };
 
 /// The command line, as it was written.
@@ -65,6 +67,12 @@ pub(crate) enum Command {
     Export(ExportOptions),
     /// Bring a file of attempts that were made in another system into the log
     Import(ImportOptions),
+    /// Write out everything that there is about a person, or have them forgotten, then stop
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// Make or replace the keys that wrap the keys of people, then stop
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
@@ -83,6 +91,9 @@ struct Words {
     /// Folder of the embedded database
     #[arg(long, env = "BAEUM_DATA", value_name = "FOLDER", default_value = ".baeum", global = true)]
     data: String,
+    /// File of the keys that wrap the keys of people (`baeum keys create`); embedded, it is made in the data folder
+    #[arg(long, env = "BAEUM_KEY_FILE", value_name = "FILE", global = true)]
+    key_file: Option<String>,
     #[arg(help = "Postgres, in place of the embedded database: postgres://user:password@host:5432/database")]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
@@ -156,6 +167,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Folder of the embedded database.
     pub(crate) data: PathBuf,
+    /// The file of the keys that wrap the keys of people, where one is given.
+    pub(crate) key_file: Option<PathBuf>,
     /// The shards that this process works for, at least one.
     pub(crate) shards: Vec<ShardConfig>,
     /// The broker, where there is one.
@@ -254,7 +267,19 @@ impl Config {
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
+        let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
+        check("BAEUM_KEY_FILE (--key-file)", key_file);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
+        // It is of interest only once all else is right.
+        if errors.is_empty()
+            && has_database
+            && words.key_file.is_none()
+            && matches!(command, Command::Serve | Command::Api)
+        {
+            let problem = "is not set: names and texts of people are sealed by keys that you keep apart from the database. Make \
+                           the file once with `baeum keys create --key-file FILE`, and give it to every server";
+            errors.push(ConfigError { name: "BAEUM_KEY_FILE (--key-file)".to_owned(), problem: problem.to_owned() });
+        }
         let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
         if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
             (values, errors.is_empty())
@@ -263,6 +288,7 @@ impl Config {
                 command,
                 listen,
                 data: words.data.into(),
+                key_file: words.key_file.map(Into::into),
                 shards,
                 nats_url: words.nats_url,
                 stream_replicas,
@@ -309,6 +335,8 @@ impl Command {
             Self::Projections { .. } => "projections",
             Self::Export(_) => "export",
             Self::Import(_) => "import",
+            Self::Subject(_) => "subject",
+            Self::Keys(_) => "keys",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",

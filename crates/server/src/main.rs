@@ -13,8 +13,10 @@ mod demo;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod entropy;
+mod erasure;
 mod exchange;
 mod irt;
+mod keys;
 mod listen;
 mod models;
 mod output;
@@ -26,6 +28,7 @@ mod sandbox;
 mod seal;
 mod shards;
 mod shutdown;
+mod subject;
 mod telemetry;
 mod welcome;
 

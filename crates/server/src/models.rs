@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baeum_commands::Ports;
+use baeum_commands::{Ports, keys::KeyService};
 use baeum_domain::catalog::Catalog;
 use baeum_ml::{
     assessment::{adaptive_test::CatalogTest, calibration::OnlineCalibrator},
@@ -21,7 +21,7 @@ use crate::entropy::SystemEntropy;
 ///
 /// # Errors
 /// When the evaluator's weights are not those that this build was made with.
-pub(crate) fn ports(catalog: &Arc<Catalog>) -> Result<Ports, LoadError> {
+pub(crate) fn ports(catalog: &Arc<Catalog>, keys: Arc<dyn KeyService>) -> Result<Ports, LoadError> {
     Ok(Ports {
         catalog: catalog.clone(),
         evaluator: Arc::new(ErrorDetector::load()?),
@@ -29,6 +29,7 @@ pub(crate) fn ports(catalog: &Arc<Catalog>) -> Result<Ports, LoadError> {
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
         recommender: Arc::new(ContentRecommender::new(catalog.clone())),
         entropy: Arc::new(SystemEntropy),
+        keys,
     })
 }
 

@@ -1,13 +1,14 @@
 //! Putting the parts together: what each role of the process needs, starts and stops.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::Router;
 use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
-use baeum_commands::Commands;
+use baeum_commands::{Commands, keys::KeyService};
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay, sealer};
 use baeum_projections::rebuild::SandboxError;
@@ -28,7 +29,9 @@ use crate::{
     config::{Command, Config},
     database::{Database, DatabaseError, PATIENCE, PAUSE},
     demo::{self, ClientError},
+    erasure::Eraser,
     exchange::{self, ExchangeError},
+    keys::{self, FileKeys, KeysCommand, KeysError, NoKeys},
     listen::{self, ListenError},
     models, output,
     projections::{self, ProjectionsError},
@@ -36,6 +39,7 @@ use crate::{
     replay::{self, ReplayError},
     sandbox, seal,
     shards::ShardConfig,
+    subject::{self, SubjectCommand, SubjectError, SubjectShard},
     telemetry, welcome,
 };
 
@@ -79,6 +83,10 @@ pub(crate) enum RunError {
     Projections(#[from] ProjectionsError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     #[error(transparent)]
     Demo(#[from] ClientError),
     #[error(transparent)]
@@ -194,6 +202,47 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             close_databases(databases).await;
             done
         }
+        Command::Keys(KeysCommand::Create) => Ok(keys::create_file(&key_file(&config))?),
+        Command::Keys(KeysCommand::Rotate) => Ok(keys::rotate_file(&key_file(&config), &clock(&config))?),
+        Command::Keys(command) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let keys = Arc::new(FileKeys::open(&key_file(&config))?);
+            let ports = models::ports(&catalog, keys.clone())?;
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                for database in &databases {
+                    let log = open_log(&config, database, None).await?;
+                    keys::run(command, &keys, &Commands::new(log, ports.clone())).await?;
+                }
+                Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
+        }
+        Command::Subject(command) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let keys: Arc<dyn KeyService> = match command {
+                SubjectCommand::Export { .. } => Arc::new(FileKeys::open(&key_file(&config))?),
+                SubjectCommand::Erase { .. } => Arc::new(NoKeys),
+            };
+            let ports = models::ports(&catalog, keys)?;
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let mut shards = vec![];
+                for (shard, database) in config.shards.iter().zip(&databases) {
+                    let log = open_log(&config, database, None).await?;
+                    let commands = Commands::new(log, ports.clone());
+                    shards.push(SubjectShard { commands, tenants: shard.tenants.clone() });
+                }
+                let registry = baeum_projections::registry(&models::models(&catalog));
+                subject::run(&shards, &registry, command).await?;
+                Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
+        }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
@@ -241,12 +290,16 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let metrics = telemetry::start_metrics()?;
     let databases = open_databases(&config, &stop).await?;
     let ended = async {
-        let ports = models::ports(&catalog)?;
+        let (keys, seals) = key_service(&config)?;
+        let ports = models::ports(&catalog, keys)?;
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
             let commands = Commands::new(log.clone(), ports.clone());
+            if seals {
+                commands.vault().adopt().await.map_err(KeysError::Adopt)?;
+            }
             shards.push(OpenShard { tenants: shard.tenants.clone(), log, commands, broker });
         }
         let platform = Platform { config, catalog, shards, metrics, stop: stop.clone() };
@@ -258,6 +311,20 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     close_databases(databases).await;
     tracing::info!("stopped");
     ended
+}
+
+/// Where the keys of this installation are.
+fn key_file(config: &Config) -> PathBuf {
+    config.key_file.clone().unwrap_or_else(|| config.data.join(keys::FILE))
+}
+
+/// The key service of this process, and whether it has one: roles that seal and open nothing need none.
+fn key_service(config: &Config) -> Result<(Arc<dyn KeyService>, bool), KeysError> {
+    match &config.key_file {
+        Some(path) => Ok((Arc::new(FileKeys::open(path)?), true)),
+        None if config.is_embedded() => Ok((Arc::new(FileKeys::of_data_folder(&config.data)?), true)),
+        None => Ok((Arc::new(NoKeys), false)),
+    }
 }
 
 /// The clock of this process, which tells when a drill has set it wrong.
@@ -340,10 +407,17 @@ async fn start(
             });
         }
         if serves(&Command::Process) {
+            let commands_of_eraser = commands.clone();
             let (commands, stop) = (commands.clone(), stop.clone());
             roles.spawn(async move {
                 baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
                 "process"
+            });
+            let eraser = Eraser::new(commands_of_eraser, registry.clone(), baeum_sagas::registry());
+            let stop = platform.stop.clone();
+            roles.spawn(async move {
+                eraser.run(stop).await;
+                "erasures"
             });
         }
     }

@@ -57,6 +57,11 @@ impl NatsCluster {
         format!("nats://127.0.0.1:{}", self.nodes[node].port)
     }
 
+    /// Where the files of all of them are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The name that a server has in the cluster.
     pub fn name(&self, node: usize) -> String {
         format!("n{node}")

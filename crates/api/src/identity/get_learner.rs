@@ -1,8 +1,10 @@
 //! `GET /v1/learners/{id}`: a profile with the level.
 
 use axum::response::Response;
-use baeum_commands::identity::credentials;
-use baeum_domain::{identity::user::Role, ids::UserId};
+use baeum_domain::{
+    identity::{access::Category, user::Role},
+    ids::UserId,
+};
 use baeum_projections::{history::Whose, identity::learners};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,11 +17,15 @@ use crate::{
     conditional::versioned,
     docs::QueryProblems,
     id::Id,
+    layers::RequestId,
     min_position::Params,
     problem::Problem,
     tenants::TenantState,
     wire::{Level, texts},
 };
+
+/// This route, as accesses are noted by it.
+const ROUTE: &str = "GET /v1/learners/{id}";
 
 /// A learner.
 #[derive(Serialize, ToSchema)]
@@ -67,6 +73,7 @@ pub(crate) async fn get_learner(
     state: TenantState,
     signed_in: SignedIn,
     Id(user_id): Id<UserId>,
+    request: RequestId,
     Params(when): Params<When>,
 ) -> Result<Response, Problem> {
     signed_in.may_read_progress(&state, user_id).await?;
@@ -75,7 +82,13 @@ pub(crate) async fn get_learner(
     let shown = models.close().await;
     let row = row.ok_or_else(|| Problem::plain("user-not-found"))?;
     let personal = signed_in.is(user_id) || signed_in.caller.has_any(&[Role::Admin]);
-    let named = if personal { credentials::find(state.log().pool(), &state.tenant, user_id.0).await? } else { None };
+    let named = if personal {
+        let what = [Category::Name, Category::Email];
+        state.commands().record_access_of(&signed_in.caller, user_id, what, ROUTE, request.0).await?;
+        state.commands().identity_of(&state.tenant, user_id).await.map_err(|error| Problem::refusal(&error))?
+    } else {
+        None
+    };
     let (display_name, email) = named.map(|it| (it.display_name, it.email)).unzip();
     let level = row.level.zip(row.theta).zip(row.standard_error).zip(row.assessed_at);
     let level = level.map(|(((band, theta), standard_error), assessed_at)| AssessedLevel {

@@ -1,8 +1,10 @@
-//! Accounts: registering, signing in, profile and roles.
+//! Accounts: registering, signing in, profile and roles; what there is about a person, and how it is forgotten.
 
+mod erasure;
 mod get_learner;
 mod jwks;
 mod patch_learner;
+mod personal_data;
 mod register;
 mod roles;
 mod token;
@@ -18,5 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(token::token))
         .routes(routes!(jwks::jwks))
         .routes(routes!(get_learner::get_learner, patch_learner::patch_learner))
+        .routes(routes!(erasure::request, erasure::status, erasure::withdraw))
+        .routes(routes!(personal_data::personal_data))
         .routes(routes!(roles::grant, roles::revoke))
 }

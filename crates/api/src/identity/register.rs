@@ -84,7 +84,8 @@ impl FromRequest<ApiState> for Newcomer {
         let head = Head::of(&parts.headers, parts.extensions.get::<RequestId>(), &state)?;
         let bytes = json::bytes(body).await?;
         let body: RegisterRequest = json::parse(&parts.headers, &bytes)?;
-        let idempotency = head.key.map(|key| IdempotencyKey { key, fingerprint: without_password(&bytes) });
+        let idempotency =
+            head.key.map(|key| IdempotencyKey { key, fingerprint: without_password("/v1/users", &bytes) });
         let caller = Caller { tenant: state.tenant.clone(), user_id: UserId(Uuid::nil()), roles: BTreeSet::new() };
         let (expected_sequence, correlation_id) = (head.expected_sequence, head.correlation_id);
         Ok(Self { state, request: Request { caller, idempotency, expected_sequence, correlation_id }, body })
@@ -93,10 +94,10 @@ impl FromRequest<ApiState> for Newcomer {
 
 /// The fingerprint is stored, so the password is left out of it: a digest of a password could be guessed. The same
 /// request with another password is therefore taken for the same request, and gets its stored answer.
-fn without_password(bytes: &[u8]) -> String {
+pub(super) fn without_password(path: &str, bytes: &[u8]) -> String {
     let mut fields: BTreeMap<String, Value> = serde_json::from_slice(bytes).unwrap_or_default();
     fields.remove("password");
-    fingerprint(&Method::POST, "/v1/users", &serde_json::to_vec(&fields).unwrap_or_default())
+    fingerprint(&Method::POST, path, &serde_json::to_vec(&fields).unwrap_or_default())
 }
 
 /// Registers a learner.
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_password_does_not_show_in_the_fingerprint() {
-        let of = |text: &str| without_password(text.as_bytes());
+        let of = |text: &str| without_password("/v1/users", text.as_bytes());
         let one = of(r#"{"email":"mina@example.org","password":"correct horse"}"#);
         assert_eq!(one, of(r#"{"password":"another horse","email":"mina@example.org"}"#));
         assert_ne!(one, of(r#"{"email":"jun@example.org","password":"correct horse"}"#));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::response::Response;
-use baeum_commands::vault::VaultError;
+use baeum_commands::vault::{Field, VaultError};
 use baeum_domain::ids::{LessonId, UserId};
 use baeum_projections::{
     history::Whose,
@@ -151,15 +151,12 @@ pub(crate) async fn get_lesson(
 }
 
 async fn open(state: &TenantState, learner: UserId, attempt: &Attempt) -> Result<Option<String>, Problem> {
-    match state.commands().vault().open(learner, &attempt.answer).await {
+    match state.commands().vault().open(&state.tenant, learner, Field::Answer, &attempt.answer).await {
         Ok(text) => Ok(text),
-        Err(VaultError::Unavailable(error)) => {
-            tracing::error!(%error, "a text could not be opened");
-            Err(Problem::plain("key-store-unavailable").retry_after(2))
-        }
         Err(error @ VaultError::Damaged(_)) => {
             tracing::error!(%error, attempt = %attempt.attempt_id, "a text is shown as erased");
             Ok(None)
         }
+        Err(error) => Err(Problem::refusal(&error)),
     }
 }

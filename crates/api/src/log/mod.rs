@@ -1,5 +1,6 @@
 //! The event log and what is derived from it, for auditors and analysts.
 
+mod list_accesses;
 mod list_events;
 mod list_parked;
 mod projections;
@@ -13,6 +14,7 @@ mod wire;
 use baeum_domain::identity::user::Role;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use self::wire::LoggedEvent;
 use crate::state::ApiState;
 
 /// Who reads the log.
@@ -22,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(list_events::list_events))
         .routes(routes!(stream_events::stream_events))
+        .routes(routes!(list_accesses::list_accesses))
         .routes(routes!(projections::projections))
         .routes(routes!(list_parked::list_parked))
         .routes(routes!(retry_parked::retry_parked))

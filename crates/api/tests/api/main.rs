@@ -7,6 +7,7 @@ mod auth;
 mod bad_input;
 mod client;
 mod conditional;
+mod erasure;
 mod journey;
 mod log;
 mod models;

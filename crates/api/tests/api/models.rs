@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use baeum_commands::Ports;
+use baeum_commands::{
+    Ports,
+    keys::{KeyRing, SecretKey},
+};
 use baeum_domain::{
     Entropy,
     assessment::{
@@ -121,12 +124,18 @@ impl TestModels {
             planner: self.clone(),
             recommender: self.clone(),
             entropy: Arc::new(TestEntropy),
+            keys: keys(),
         }
     }
 
     pub(crate) fn models(self: &Arc<Self>) -> Models {
         Models { affect: self.clone(), calibrator: self.clone(), catalog: self.catalog.clone() }
     }
+}
+
+fn keys() -> Arc<KeyRing> {
+    let key = |byte| SecretKey::from([byte; 32]);
+    Arc::new(KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy)))
 }
 
 struct TestEntropy;

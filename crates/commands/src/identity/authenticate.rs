@@ -12,8 +12,7 @@ impl Commands {
     /// # Errors
     /// [`Error::WrongCredentials`], whichever of the two is wrong, after the same time; or a failing store.
     pub async fn authenticate(&self, tenant: &str, email: &str, password: &str) -> Result<Caller, ExecuteError<Error>> {
-        let unavailable = |error| ExecuteError::Refused(Error::Unavailable(error));
-        let found = credentials::find_by_email(self.log.pool(), tenant, email).await.map_err(unavailable)?;
+        let found = credentials::find_by_email(&self.vault, tenant, email).await.map_err(ExecuteError::Refused)?;
         let hash = found.as_ref().map(|it| it.password_hash.clone());
         let right = password::verify(password.to_owned(), hash).await.map_err(ExecuteError::Refused)?;
         let Some(found) = found.filter(|_| right) else {

@@ -14,7 +14,7 @@ use baeum_eventlog::{ExecuteError, Loaded, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, credentials};
-use crate::{Commands, Request};
+use crate::{Commands, Request, vault::VaultError};
 
 /// What is to change; what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +58,7 @@ impl Commands {
         if request.caller.user_id != user_id && !request.caller.has_any(&[Role::Admin]) {
             return Err(ExecuteError::Refused(Error::NotYours(user_id)));
         }
+        self.refuse_erased(user_id).map_err(ExecuteError::Refused)?;
         let context = request.context(self.clock());
         // A name that was changed again since must not come back.
         if change.display_name.is_some()
@@ -70,13 +71,23 @@ impl Commands {
             .execute::<User, _, Error, _>(
                 &context,
                 &user_id.to_string(),
-                |loaded: Loaded<User>| self.prepare_change(loaded.state, change),
+                |loaded: Loaded<User>| self.prepare_change(&request.caller.tenant, loaded.state, change),
                 |user, _| Changed { profile: user.profile.clone() },
             )
             .await
     }
 
-    async fn prepare_change(&self, user: Arc<User>, change: &ProfileChange) -> Result<user::Command, Error> {
+    /// Refuses what would be done to a person who was forgotten.
+    pub(super) fn refuse_erased(&self, user_id: UserId) -> Result<(), Error> {
+        if self.log.erased().contains(user_id) { Err(VaultError::Erased(user_id).into()) } else { Ok(()) }
+    }
+
+    async fn prepare_change(
+        &self,
+        tenant: &str,
+        user: Arc<User>,
+        change: &ProfileChange,
+    ) -> Result<user::Command, Error> {
         let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
         let known = profile.preferences.clone();
         let preferences = Preferences {
@@ -91,7 +102,7 @@ impl Commands {
         }
         if let Some(display_name) = &change.display_name {
             let display_name = text::check(display_name, 80).map_err(Error::DisplayName)?;
-            credentials::rename(self.log.pool(), profile.user_id.0, display_name).await?;
+            credentials::rename(&self.vault, tenant, profile.user_id, display_name).await?;
         }
         Ok(user::Command::Change {
             preferences: Some(preferences),

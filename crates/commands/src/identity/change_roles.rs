@@ -34,6 +34,7 @@ impl Commands {
         if !request.caller.has_any(&[Role::Admin]) {
             return Err(ExecuteError::Refused(Error::NotAnAdmin));
         }
+        self.refuse_erased(user_id).map_err(ExecuteError::Refused)?;
         let command = if grant { user::Command::GrantRole { role } } else { user::Command::RevokeRole { role } };
         self.log
             .execute::<User, _, Error, _>(

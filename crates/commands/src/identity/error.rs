@@ -1,8 +1,15 @@
 //! Why something about an account is refused.
 
-use baeum_domain::{identity::user, ids::UserId, text::TextError};
+use baeum_domain::{
+    identity::{access, erasure, user},
+    ids::UserId,
+    text::TextError,
+};
 
-use crate::refusal::{Refusal, RefusalKind};
+use crate::{
+    refusal::{Refusal, RefusalKind},
+    vault::VaultError,
+};
 
 /// Why something about an account is refused.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +49,21 @@ pub enum Error {
     /// The credential store did not answer.
     #[error("the credential store cannot be reached: {0}")]
     Unavailable(#[from] sqlx::Error),
+    /// A rule of the erasure.
+    #[error(transparent)]
+    Erasure(#[from] erasure::Error),
+    /// A rule of the record of accesses.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// Who asks to be forgotten must show that it is them.
+    #[error("password: give your password, so that nobody else can have you forgotten")]
+    PasswordMissing,
+    /// And this does not show it.
+    #[error("the password is wrong: check it and try again")]
+    WrongPassword,
+    /// Something could not be sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A password could not be hashed.
     #[error("the password cannot be processed: {0}")]
     Hashing(String),
@@ -51,12 +73,16 @@ impl Refusal for Error {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::User(error) => error.kind(),
+            Self::Erasure(error) => error.kind(),
+            Self::Access(error) => match *error {},
+            Self::Vault(error) => error.kind(),
+            Self::PasswordMissing => RefusalKind::Invalid,
             Self::NotAnEmail | Self::PasswordLength(_) | Self::DisplayName(_) | Self::UnknownInterest { .. } => {
                 RefusalKind::Invalid
             }
             Self::EmailTaken => RefusalKind::Conflict,
             Self::WrongCredentials => RefusalKind::Unauthenticated,
-            Self::NotYours(_) | Self::NotAnAdmin => RefusalKind::Forbidden,
+            Self::NotYours(_) | Self::NotAnAdmin | Self::WrongPassword => RefusalKind::Forbidden,
             Self::Unavailable(_) | Self::Hashing(_) => RefusalKind::Unavailable,
         }
     }
@@ -64,6 +90,11 @@ impl Refusal for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::User(error) => error.code(),
+            Self::Erasure(error) => error.code(),
+            Self::Access(error) => match *error {},
+            Self::Vault(error) => error.code(),
+            Self::PasswordMissing => "password-missing",
+            Self::WrongPassword => "wrong-password",
             Self::NotAnEmail => "not-an-email",
             Self::EmailTaken => "email-taken",
             Self::PasswordLength(_) => "password-length",

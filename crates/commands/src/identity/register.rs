@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
-    credentials::{self, Credentials},
+    credentials::{self, Holder, NewCredentials},
     password,
 };
 use crate::{Commands, Request};
@@ -53,6 +53,8 @@ impl Commands {
         let mut context = request.context(self.clock());
         let user_id = UserId(derive_id(&["user", &context.command_id.to_string()]));
         context.actor = user_id.to_string();
+        // The same key as a person who was forgotten: it would be their id again.
+        self.refuse_erased(user_id).map_err(ExecuteError::Refused)?;
         // Hashing a password is slow.
         if let Some(outcome) = self.log.recall(&context).await? {
             return Ok(outcome);
@@ -77,34 +79,38 @@ impl Commands {
         password::check(&registration.password)?;
         let display_name = text::check(&registration.display_name, 80).map_err(Error::DisplayName)?;
         self.check_interests(&registration.preferences)?;
+        // A key is made for whoever comes so far: not for those whose address is taken.
+        if let Some(holder) = credentials::find_by_email(&self.vault, tenant, email).await?
+            && holder.user_id != user_id.0
+        {
+            self.release_abandoned(tenant, &holder).await?;
+        }
         let mut salt = [0; 16];
         self.ports.entropy.fill(&mut salt);
-        let new = Credentials {
-            user_id: user_id.0,
-            email: email.to_owned(),
-            display_name: display_name.to_owned(),
-            password_hash: password::hash(registration.password.clone(), salt).await?,
-            reserved_at: self.clock().now(),
-        };
-        let pool = self.log.pool();
-        while !credentials::reserve(pool, tenant, &new).await? {
-            let Some(holder) = credentials::find_by_email(pool, tenant, email).await? else { continue };
-            if holder.user_id == new.user_id {
+        let password_hash = password::hash(registration.password.clone(), salt).await?;
+        let new = NewCredentials { user_id, email, display_name, password_hash, reserved_at: self.clock().now() };
+        while !credentials::reserve(&self.vault, tenant, &new).await? {
+            let Some(holder) = credentials::find_by_email(&self.vault, tenant, email).await? else { continue };
+            if holder.user_id == user_id.0 {
                 break;
             }
-            // A reservation is abandoned when its process died before the user was born.
-            let born = self.log.load::<User>(tenant, &holder.user_id.to_string()).await;
-            let unborn = born.is_ok_and(|loaded| loaded.state.profile.is_none());
-            if !unborn || new.reserved_at - holder.reserved_at < TimeDelta::minutes(1) {
-                return Err(Error::EmailTaken);
-            }
-            credentials::release(pool, &holder).await?;
+            self.release_abandoned(tenant, &holder).await?;
         }
         Ok(user::Command::Register {
             user_id,
             roles: registration.roles.clone(),
             preferences: registration.preferences.clone(),
         })
+    }
+
+    /// Gives up a reservation that was abandoned, since its process died before the user was born.
+    async fn release_abandoned(&self, tenant: &str, holder: &Holder) -> Result<(), Error> {
+        let born = self.log.load::<User>(tenant, &holder.user_id.to_string()).await;
+        let unborn = born.is_ok_and(|loaded| loaded.state.profile.is_none());
+        if !unborn || self.clock().now() - holder.reserved_at < TimeDelta::minutes(1) {
+            return Err(Error::EmailTaken);
+        }
+        Ok(credentials::release(self.log.pool(), holder).await?)
     }
 
     pub(super) fn check_interests(&self, preferences: &Preferences) -> Result<(), Error> {

@@ -50,7 +50,8 @@ impl Refusal for Error {
             Self::NotYours(_) => RefusalKind::Forbidden,
             Self::NoLevel => RefusalKind::Conflict,
             Self::Answer(error) => error.kind(),
-            Self::NoClips | Self::Vault(_) | Self::Evaluator(_) | Self::Log(_) => RefusalKind::Unavailable,
+            Self::Vault(error) => error.kind(),
+            Self::NoClips | Self::Evaluator(_) | Self::Log(_) => RefusalKind::Unavailable,
         }
     }
 
@@ -62,7 +63,7 @@ impl Refusal for Error {
             Self::NoLevel => "no-level",
             Self::NoClips => "no-content",
             Self::Answer(error) => error.code(),
-            Self::Vault(_) => "key-store-unavailable",
+            Self::Vault(error) => error.code(),
             Self::Evaluator(_) => "evaluator-failed",
             Self::Log(error) => log_code(error),
         }

@@ -1,6 +1,7 @@
 //! Submitting an answer to a task: checked, evaluated by the model, sealed, then decided.
 
 use baeum_domain::{
+    Sealed,
     ids::{AttemptId, LessonId, TaskId, derive_id},
     learning::{
         evaluation::{Answer, EvaluatorError, Verdict},
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use super::{Error, status::own};
-use crate::{Commands, Request};
+use crate::{Caller, Commands, Request, vault::Field};
 
 /// The longest answer, in Unicode scalar values.
 pub const MAX_ANSWER: usize = 4_000;
@@ -84,7 +85,7 @@ impl Commands {
                         attempt_id,
                         task_id: attempt.task_id.clone(),
                         kind: attempt.kind,
-                        answer: self.vault.seal(request.caller.user_id, answer).await?,
+                        answer: self.seal_answer(request, answer).await?,
                         words,
                         duration_ms: attempt.duration_ms,
                         verdict: verdict.clone(),
@@ -93,6 +94,11 @@ impl Commands {
                 |lesson, events| evaluated(lesson_id, attempt_id, &attempt.task_id, lesson, events),
             )
             .await
+    }
+
+    async fn seal_answer(&self, request: &Request, answer: &str) -> Result<Sealed, Error> {
+        let Caller { tenant, user_id, .. } = &request.caller;
+        Ok(self.vault.seal(tenant, *user_id, Field::Answer, answer).await?)
     }
 
     async fn evaluate(&self, task_id: &TaskId, answer: &str) -> Result<Verdict, Error> {

@@ -31,10 +31,14 @@ WITH new AS MATERIALIZED (
            base + ordinal, event_id, tenant, actor, correlation_id, causation_id, $13
     FROM new CROSS JOIN head
 ), received AS (
-    INSERT INTO command_receipts (tenant, command_id, fingerprint, position, sequence, answer, recorded_at)
-    SELECT r.tenant, r.command_id, r.fingerprint, base + r.events, r.sequence, r.answer, $13
-    FROM unnest($15::text[], $16::uuid[], $17::text[], $18::bigint[], $19::bigint[], $20::json[])
-        AS r(tenant, command_id, fingerprint, events, sequence, answer) CROSS JOIN head
+    INSERT INTO command_receipts (tenant, command_id, fingerprint, position, sequence, answer, recorded_at,
+                                  aggregate_type, aggregate_id, actor)
+    SELECT r.tenant, r.command_id, r.fingerprint, base + r.events, r.sequence, r.answer, $13,
+           r.aggregate_type, r.aggregate_id, r.actor
+    FROM unnest($15::text[], $16::uuid[], $17::text[], $18::bigint[], $19::bigint[], $20::json[], $21::text[],
+                $22::text[], $23::text[])
+        AS r(tenant, command_id, fingerprint, events, sequence, answer, aggregate_type, aggregate_id, actor)
+        CROSS JOIN head
 )
 SELECT base FROM head";
 
@@ -56,7 +60,7 @@ pub(super) async fn insert(
             count += 1;
         }
         if let Some(receipt) = &job.receipt {
-            receipts.push(receipt);
+            receipts.push((receipt, &job.stream));
             ends.push(count);
         }
     }
@@ -75,12 +79,15 @@ pub(super) async fn insert(
         .bind(column(&events, |(_, job, ..)| job.stream.causation_id))
         .bind(clock.now())
         .bind(reached)
-        .bind(column(&receipts, |receipt| receipt.tenant.as_str()))
-        .bind(column(&receipts, |receipt| receipt.command_id))
-        .bind(column(&receipts, |receipt| receipt.fingerprint.as_str()))
+        .bind(column(&receipts, |(receipt, _)| receipt.tenant.as_str()))
+        .bind(column(&receipts, |(receipt, _)| receipt.command_id))
+        .bind(column(&receipts, |(receipt, _)| receipt.fingerprint.as_str()))
         .bind(ends)
-        .bind(column(&receipts, |receipt| receipt.sequence))
-        .bind(column(&receipts, |receipt| JsonText(&receipt.answer)))
+        .bind(column(&receipts, |(receipt, _)| receipt.sequence))
+        .bind(column(&receipts, |(receipt, _)| JsonText(&receipt.answer)))
+        .bind(column(&receipts, |(_, stream)| stream.aggregate_type))
+        .bind(column(&receipts, |(_, stream)| stream.aggregate_id.as_str()))
+        .bind(column(&receipts, |(_, stream)| stream.actor.as_str()))
         .fetch_optional(connection)
         .await
 }

@@ -14,5 +14,6 @@ mod seal;
 mod sealed;
 mod shards;
 mod stream;
+mod subject;
 mod support;
 mod tampered;

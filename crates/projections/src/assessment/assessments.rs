@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, types::Json};
 
-use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Personal, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How far a sitting is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,16 @@ impl Projection for Assessments {
 
     fn tables(&self) -> &'static [&'static str] {
         &["assessments", "assessment_answers"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[
+            Personal::Rows {
+                table: "assessment_answers",
+                of: "assessment_id IN (SELECT assessment_id FROM assessments WHERE learner_id = $1)",
+            },
+            Personal::Rows { table: "assessments", of: "learner_id = $1" },
+        ]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, PgPool};
 
-use crate::{Models, Order, Projection, ProjectionError};
+use crate::{Models, Order, Personal, Projection, ProjectionError};
 
 /// The parameters of an item under the two-parameter logistic model, as they are believed to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -207,6 +207,11 @@ impl Projection for ItemParameters {
 
     fn tables(&self) -> &'static [&'static str] {
         &["item_parameters"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        // Many people's answers went into each row, and none can be told from it.
+        &[Personal::Anonymous { table: "item_parameters" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

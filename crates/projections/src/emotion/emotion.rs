@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use crate::{Models, Order, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Models, Order, Personal, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How many pieces of evidence are shown.
 const EVIDENCE: usize = 5;
@@ -172,6 +172,10 @@ impl Projection for Emotion {
 
     fn tables(&self) -> &'static [&'static str] {
         &["emotion"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[Personal::Rows { table: "emotion", of: "learner_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -6,6 +6,8 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{Projection, parking};
 
+/// Where checkpoints are kept.
+pub(crate) const TABLE: &str = "history_checkpoints";
 /// How many checkpoints of a key are kept, the latest made.
 const KEPT: i64 = 8;
 
@@ -114,11 +116,8 @@ pub(crate) async fn forget(db: &mut PgConnection, projection: &str) -> Result<()
     Ok(())
 }
 
-/// Forgets everything that is kept of one person: for their erasure.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn forget_subject(db: &mut PgConnection, subject: uuid::Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM public.history_checkpoints WHERE key = $1").bind(subject.to_string()).execute(db).await?;
-    Ok(())
+/// Forgets what is kept of these keys, which are those of a person who is forgotten. Gives the number of rows.
+pub(crate) async fn forget_keys(pool: &PgPool, keys: &[&str]) -> Result<u64, sqlx::Error> {
+    let sql = "DELETE FROM history_checkpoints WHERE key = ANY($1)";
+    Ok(sqlx::query(sql).bind(keys).execute(pool).await?.rows_affected())
 }

@@ -129,7 +129,7 @@ pub(super) async fn gather(
         }
     }
     deeds.retain(|deed| deed.position <= to);
-    let skips = Skips::of(deeds.iter().cloned(), name)?;
+    let skips = Skips::of(log, deeds.iter().cloned(), name)?;
     stored.extend(deeds.into_iter().filter(|deed| deed.position > start));
     stored.sort_by_key(|event| event.position);
     bad.retain(|position, _| *position <= to);
@@ -155,7 +155,7 @@ async fn find(log: &EventLog, projection: &dyn Projection, whose: Whose, to: i64
     let held = parking::all_held(&mut db, subject_streams::NAME, &key).await?;
     let known = subject_streams::of(&mut *db, learner.0).await?;
     let skipped = deeds.iter().filter(|deed| deed.payload.field("key").as_deref() == Some(key.as_str()));
-    let skipped = Skips::of(skipped.cloned(), subject_streams::NAME)?;
+    let skipped = Skips::of(log, skipped.cloned(), subject_streams::NAME)?;
     let unknown: BTreeSet<i64> = held.into_iter().chain(skipped.positions()).filter(|it| *it <= to).collect();
     let mut began: BTreeMap<(String, String), i64> =
         known.into_iter().map(|it| ((it.aggregate_type, it.aggregate_id), it.first_position)).collect();

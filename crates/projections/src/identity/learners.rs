@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Personal, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// A user as others may read them. Names and addresses are not here: they live in the credential store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,10 @@ impl Projection for Learners {
 
     fn tables(&self) -> &'static [&'static str] {
         &["learners"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[Personal::Rows { table: "learners", of: "user_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use crate::{Order, Projection, ProjectionError, projection::aggregate_id};
+use crate::{Order, Personal, Projection, ProjectionError, projection::aggregate_id};
 
 /// The name of the projection.
 pub const NAME: &str = "subject_streams";
@@ -54,6 +54,10 @@ impl Projection for SubjectStreams {
 
     fn tables(&self) -> &'static [&'static str] {
         &["subject_streams"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[Personal::Rows { table: "subject_streams", of: "subject_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

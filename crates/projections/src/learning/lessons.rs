@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use uuid::Uuid;
 
-use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Personal, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// How far a lesson is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +181,20 @@ impl Projection for Lessons {
 
     fn tables(&self) -> &'static [&'static str] {
         &["lessons", "lesson_clips", "lesson_attempts"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[
+            Personal::Rows {
+                table: "lesson_clips",
+                of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)",
+            },
+            Personal::Rows {
+                table: "lesson_attempts",
+                of: "lesson_id IN (SELECT lesson_id FROM lessons WHERE learner_id = $1)",
+            },
+            Personal::Rows { table: "lessons", of: "learner_id = $1" },
+        ]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

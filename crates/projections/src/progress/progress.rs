@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 
 use self::fold::Fold;
-use crate::{Order, Projection, ProjectionError, row};
+use crate::{Order, Personal, Projection, ProjectionError, row};
 
 /// How a learner gets on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -164,12 +164,27 @@ impl Projection for Progress {
         &["progress", "progress_skills", "progress_history", "progress_levels", "progress_days", "progress_lessons"]
     }
 
+    fn personal(&self) -> &'static [Personal] {
+        &[
+            Personal::Rows { table: "progress_skills", of: "learner_id = $1" },
+            Personal::Rows { table: "progress_history", of: "learner_id = $1" },
+            Personal::Rows { table: "progress_levels", of: "learner_id = $1" },
+            Personal::Rows { table: "progress_days", of: "learner_id = $1" },
+            Personal::Rows { table: "progress_lessons", of: "learner_id = $1" },
+            Personal::Rows { table: "progress", of: "learner_id = $1" },
+        ]
+    }
+
     fn reads(&self, aggregate_type: &str) -> bool {
         matches!(aggregate_type, Lesson::AGGREGATE | Aggregate::AGGREGATE | Assessment::AGGREGATE)
     }
 
     fn order(&self) -> Order {
         Order::ByField("learner_id")
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn apply<'a>(

@@ -35,7 +35,10 @@ const WAITING: usize = if cfg!(test) { 1 } else { 4 };
 /// How often a transaction that another stood in the way of is tried again.
 const ATTEMPTS: u32 = 5;
 /// Aggregates whose events concern every projection.
-const FOR_ALL: &str = <baeum_domain::operations::parked_stream::ParkedStream as baeum_domain::Decider>::AGGREGATE;
+const FOR_ALL: [&str; 2] = [
+    <baeum_domain::operations::parked_stream::ParkedStream as baeum_domain::Decider>::AGGREGATE,
+    <baeum_domain::identity::erasure::Erasure as baeum_domain::Decider>::AGGREGATE,
+];
 
 /// What reads and folds share.
 struct Work {
@@ -68,7 +71,7 @@ impl Pipeline {
         // Reading goes on while every worker holds a connection, where there are as many.
         let connections = usize::try_from(shadow.pool().options().get_max_connections()).unwrap_or(1);
         let workers = workers.min(shadow.positions.len()).min(connections.saturating_sub(2)).max(1);
-        let reads = |of: &str| of == FOR_ALL || shadow.projection.reads(of);
+        let reads = |of: &str| FOR_ALL.contains(&of) || shadow.projection.reads(of);
         Self(Arc::new(Work {
             log: shadow.log.clone(),
             projection: shadow.projection.clone(),

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, types::Json};
 
-use crate::{Order, Projection, ProjectionError, row};
+use crate::{Order, Personal, Projection, ProjectionError, row};
 
 /// What was last recommended to a learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,10 @@ impl Projection for Recommendations {
 
     fn tables(&self) -> &'static [&'static str] {
         &["recommendations"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[Personal::Rows { table: "recommendations", of: "learner_id = $1" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

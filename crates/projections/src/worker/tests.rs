@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Order, Policy, ProjectionError, ProjectionState, ProjectionStatus, rebuild, status,
+    Order, Personal, Policy, ProjectionError, ProjectionState, ProjectionStatus, rebuild, status,
     testing::{LEARNER, PATIENCE, World, date, in_a_world, preferences},
     wait_for,
 };
@@ -36,6 +36,10 @@ impl Projection for Tally {
 
     fn tables(&self) -> &'static [&'static str] {
         &["tally"]
+    }
+
+    fn personal(&self) -> &'static [Personal] {
+        &[Personal::Rows { table: "tally", of: "user_id = $1::text" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

@@ -38,6 +38,8 @@ pub(super) struct Fold {
 #[derive(Clone, Copy, Default)]
 pub(super) struct LessonDay {
     pub(super) date: Option<NaiveDate>,
+    /// Whose lesson it is, where the events have set it.
+    pub(super) learner: Option<UserId>,
     /// Whether an attempt has to know what the tables say.
     pub(super) asked: bool,
     /// Whether the events have set or forgotten it.
@@ -136,13 +138,13 @@ impl Fold {
         let position = event.position;
         match change {
             LessonEvent::LessonStarted { learner_id, local_date, .. } => {
-                self.set_day(lesson, Some(*local_date));
+                self.set_day(lesson, Some((*learner_id, *local_date)));
                 let totals = self.totals(*learner_id, position);
                 totals.lessons_started += 1;
                 totals.active_on(*local_date);
             }
             LessonEvent::ShortClipConsumed { learner_id, watched_ms, local_date, .. } => {
-                self.set_day(lesson, Some(*local_date));
+                self.set_day(lesson, Some((*learner_id, *local_date)));
                 let work = Work { active_ms: i64::from(*watched_ms), clips: 1, ..Work::default() };
                 self.work(*learner_id, *local_date, position, work).active_on(*local_date);
             }
@@ -168,9 +170,9 @@ impl Fold {
         Ok(())
     }
 
-    fn set_day(&mut self, lesson: Uuid, date: Option<NaiveDate>) {
+    fn set_day(&mut self, lesson: Uuid, of: Option<(UserId, NaiveDate)>) {
         let day = self.lessons.entry(lesson).or_default();
-        day.date = date;
+        (day.learner, day.date) = of.unzip();
         day.changed = true;
     }
 

@@ -152,15 +152,17 @@ async fn write_levels(db: &mut PgConnection, fold: &Fold) -> Result<(), sqlx::Er
 
 async fn write_lessons(db: &mut PgConnection, fold: &Fold) -> Result<(), sqlx::Error> {
     let changed = || fold.lessons.iter().filter(|(_, day)| day.changed);
-    let (lessons, dates): (Vec<Uuid>, Vec<_>) =
-        changed().filter_map(|(lesson, day)| Some((*lesson, day.date?))).unzip();
-    if !lessons.is_empty() {
+    let open: Vec<_> = changed().filter_map(|(lesson, day)| Some((*lesson, day.date?, day.learner?.0))).collect();
+    if !open.is_empty() {
         sqlx::query(
-            "INSERT INTO progress_lessons (lesson_id, local_date) SELECT * FROM unnest($1::uuid[], $2::date[])
-             ON CONFLICT (lesson_id) DO UPDATE SET local_date = excluded.local_date",
+            "INSERT INTO progress_lessons (lesson_id, local_date, learner_id)
+             SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[])
+             ON CONFLICT (lesson_id) DO UPDATE
+             SET local_date = excluded.local_date, learner_id = excluded.learner_id",
         )
-        .bind(lessons)
-        .bind(dates)
+        .bind(column(&open, |(lesson, ..)| *lesson))
+        .bind(column(&open, |(_, date, _)| *date))
+        .bind(column(&open, |(.., learner)| *learner))
         .execute(&mut *db)
         .await?;
     }
