@@ -18,9 +18,10 @@ use baeum_domain::{
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
     identity::user::{Command as UserCommand, Preferences, Role, User},
-    ids::{AssessmentId, AttemptId, LessonId, RecommendationId, UserId, ViewingId},
+    ids::{AssessmentId, AttemptId, ImportId, ImportedAttemptId, LessonId, RecommendationId, UserId, ViewingId},
     learning::{
         evaluation::Verdict,
+        imported_attempt::{Attempt, Command as ImportCommand, ImportedAttempt},
         lesson::{Command as LessonCommand, Lesson, SegmentRepeat},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
@@ -231,7 +232,28 @@ impl World {
         self.start_lesson(30, "2026-03-02").await;
         self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await;
         self.observe(5, 0.75).await;
+        self.import(50, "Q7", 17, 0.5).await;
         self.start_lesson(40, "2026-03-02").await
+    }
+
+    /// Imports an attempt that the learner made on a day of May 2024; answers its position.
+    pub(crate) async fn import(&self, attempt: u128, item: &str, day: u32, score: f64) -> i64 {
+        let values = Attempt {
+            attempt_id: ImportedAttemptId(Uuid::from_u128(attempt)),
+            import_id: ImportId(Uuid::from_u128(7)),
+            source: "old-lms".parse().expect("a source"),
+            learner_id: LEARNER,
+            item: item.to_owned(),
+            skill: Some(Skill::Reading),
+            occurred_at: format!("2024-05-{day:02}T08:00:00Z").parse().expect("a moment"),
+            score,
+            correct: (item != "essay").then_some(score > 0.5),
+            duration_ms: Some(1_000 * day),
+            words: None,
+            digest: attempt.to_string(),
+        };
+        let import = ImportCommand::Import { attempt: values, now: self.clock.now() };
+        self.execute::<ImportedAttempt>(Uuid::from_u128(attempt), import).await
     }
 
     /// Takes evidence into the learner's progress.

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use serde_json::Value;
 
 /// How deep schemas are followed; a type that holds itself is JSON text from there on.
-const DEEPEST: u32 = 8;
+const DEEPEST: u32 = 16;
 
 /// The shape of a value.
 #[derive(Clone, Debug, PartialEq)]

@@ -212,40 +212,18 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use baeum_domain::{ids::ImportId, learning::imported_attempt::Command};
-
+mod tests {
     use super::*;
-    use crate::testing::{LEARNER, World, in_a_world};
-
-    /// Imports an attempt of the learner; answers its position.
-    pub(in super::super) async fn import(world: &World, attempt: u128, item: &str, day: u32, score: f64) -> i64 {
-        let values = Attempt {
-            attempt_id: ImportedAttemptId(Uuid::from_u128(attempt)),
-            import_id: ImportId(Uuid::from_u128(7)),
-            source: "old-lms".parse().expect("a source"),
-            learner_id: LEARNER,
-            item: item.to_owned(),
-            skill: Some(Skill::Reading),
-            occurred_at: format!("2024-05-{day:02}T08:00:00Z").parse().expect("a moment"),
-            score,
-            correct: (item != "essay").then_some(score > 0.5),
-            duration_ms: Some(1_000 * day),
-            words: None,
-            digest: attempt.to_string(),
-        };
-        let now = "2026-03-01T09:00:00Z".parse().expect("a moment");
-        world.execute::<Aggregate>(Uuid::from_u128(attempt), Command::Import { attempt: values, now }).await
-    }
+    use crate::testing::{LEARNER, in_a_world};
 
     #[tokio::test]
     async fn a_learner_has_the_attempts_of_another_system_with_their_own_times() {
         in_a_world(async |world| {
-            import(world, 1, "Q7", 3, 1.0).await;
+            world.import(1, "Q7", 3, 1.0).await;
             world.project().await;
-            let second = import(world, 2, "Q8", 1, 0.25).await;
+            let second = world.import(2, "Q8", 1, 0.25).await;
             // What is there already changes nothing.
-            import(world, 2, "Q8", 1, 0.25).await;
+            world.import(2, "Q8", 1, 0.25).await;
             world.project().await;
             let found = of_learner(&world.pool, LEARNER, 10).await.expect("a database");
             let told: Vec<_> = found.iter().map(|it| (it.item.as_str(), it.score, it.duration_ms)).collect();

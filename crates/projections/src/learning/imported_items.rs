@@ -207,17 +207,17 @@ async fn write(db: &mut PgConnection, rows: &[ImportedItem]) -> Result<(), sqlx:
 mod tests {
     use std::sync::Arc;
 
-    use super::{super::imported_attempts::tests::import, *};
+    use super::*;
     use crate::{rebuild::compare, testing::in_a_world};
 
     #[tokio::test]
     async fn an_item_has_its_attempts_together_and_is_the_same_however_it_is_taken_in() {
         in_a_world(async |world| {
-            import(world, 1, "Q7", 3, 1.0).await;
+            world.import(1, "Q7", 3, 1.0).await;
             world.project().await;
-            import(world, 2, "Q7", 1, 0.1).await;
-            import(world, 3, "Q7", 2, 0.2).await;
-            let last = import(world, 4, "essay", 2, 0.7).await;
+            world.import(2, "Q7", 1, 0.1).await;
+            world.import(3, "Q7", 2, 0.2).await;
+            let last = world.import(4, "essay", 2, 0.7).await;
             world.project().await;
             let source: Source = "old-lms".parse().expect("a source");
             let items = of_source(&world.pool, "main", &source, "", 10).await.expect("a database");
