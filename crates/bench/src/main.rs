@@ -7,8 +7,10 @@ mod command;
 mod conditions;
 mod drive;
 mod evaluate;
+mod export;
 mod growth;
 mod history;
+mod import;
 mod irt;
 mod live;
 mod load;
@@ -106,6 +108,21 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Exporting a log as Parquet, beside COPY of the same events as CSV
+    Export {
+        /// How many events the log has
+        #[arg(long, default_value_t = 1_000_000)]
+        events: i64,
+        /// Leaves the export in this folder
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
+    },
+    /// Importing past attempts from CSV, beside COPY of the same rows, and importing them again
+    Import {
+        /// How many rows the file has
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u32,
+    },
     /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
     Growth(growth::Growth),
     /// Appending to a log that is sealed beside one that is not; sealing, proving and verifying a log of a million events
@@ -176,6 +193,8 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Live { duration } => live::run(duration).await,
         Bench::Rebuild { events } => rebuild::run(events).await,
         Bench::Relay { events } => relay::run(events).await,
+        Bench::Export { events, keep } => export::run(events, keep).await,
+        Bench::Import { rows } => import::run(rows).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Seal(seal) => seal::run(&seal, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,

@@ -234,7 +234,7 @@ impl World {
         self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await;
         self.observe(5, 0.75).await;
         self.look_at_the_learner(60).await;
-        self.import(70, "Q7", 3, 1.0).await;
+        self.import(70, "Q7", 17, 0.5).await;
         self.start_lesson(40, "2026-03-02").await
     }
 
@@ -249,7 +249,7 @@ impl World {
         self.execute::<Access>(LEARNER.0, note).await
     }
 
-    /// Imports an attempt of the learner; answers its position.
+    /// Imports an attempt that the learner made on a day of May 2024; answers its position.
     pub(crate) async fn import(&self, attempt: u128, item: &str, day: u32, score: f64) -> i64 {
         let values = Attempt {
             attempt_id: ImportedAttemptId(Uuid::from_u128(attempt)),
@@ -265,8 +265,8 @@ impl World {
             words: None,
             digest: attempt.to_string(),
         };
-        let now = "2026-03-01T09:00:00Z".parse().expect("a moment");
-        self.execute::<ImportedAttempt>(Uuid::from_u128(attempt), ImportCommand::Import { attempt: values, now }).await
+        let import = ImportCommand::Import { attempt: values, now: self.clock.now() };
+        self.execute::<ImportedAttempt>(Uuid::from_u128(attempt), import).await
     }
 
     /// Takes evidence into the learner's progress.

@@ -6,6 +6,7 @@ mod cqrs;
 mod fan_out;
 mod feed;
 mod line;
+mod many;
 mod neighbours;
 mod race;
 mod relay;

@@ -1,7 +1,8 @@
 //! Which columns an event has: derived from its published schema.
 //!
-//! Every field of the body is a column; objects are structs, arrays are lists. What can have one of several shapes, or
-//! keys that the schema does not know, is JSON text, as everything nested is in CSV.
+//! Every field of the body is a column; objects are structs, arrays are lists; an object of one of several shapes has the
+//! fields of all of them. What can be of several types, or has keys that the schema does not know, is JSON text, as
+//! everything nested is in CSV.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use serde_json::Value;
 
 /// How deep schemas are followed; a type that holds itself is JSON text from there on.
-const DEEPEST: u32 = 8;
+const DEEPEST: u32 = 16;
 
 /// The shape of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,12 +45,8 @@ impl Shape {
             return definitions.get(name).map_or(Self::Json, follow);
         }
         if let Some(choices) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-            let mut shapes: Vec<Self> = choices.iter().filter(|it| it["type"] != "null").map(follow).collect();
-            shapes.dedup();
-            return match (shapes.pop(), shapes.is_empty()) {
-                (Some(only), true) => only,
-                _ => Self::Json,
-            };
+            let shapes = choices.iter().filter(|it| it["type"] != "null").map(follow);
+            return shapes.reduce(Self::merged).unwrap_or(Self::Json);
         }
         let types = match &schema["type"] {
             Value::String(one) => vec![one.as_str()],
@@ -77,6 +74,23 @@ impl Shape {
                 }
                 _ => Self::Json,
             },
+            _ => Self::Json,
+        }
+    }
+
+    /// What can be either: objects have the fields of both.
+    fn merged(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Self::Struct(mut fields), Self::Struct(others)) => {
+                for (name, shape) in others {
+                    match fields.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, known)) => *known = std::mem::replace(known, Self::Json).merged(shape),
+                        None => fields.push((name, shape)),
+                    }
+                }
+                Self::Struct(fields)
+            }
             _ => Self::Json,
         }
     }
@@ -181,14 +195,18 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_of_several_shapes_is_json_text() {
+    fn objects_of_several_shapes_have_the_fields_of_all_and_what_is_no_object_is_json_text() {
         let Shape::List(title) = column("RecommendationGenerated", "titles") else { panic!("a list") };
         let Shape::Struct(title) = *title else { panic!("a struct") };
         let reasons = title.into_iter().find(|(name, _)| name == "reasons").expect("reasons").1;
-        assert_eq!(reasons, Shape::List(Box::new(Shape::Json)));
-        let mut value = json!([{ "kind": "level", "of": "A1" }, null]);
+        let kind = ("kind".to_owned(), Shape::Plain(DataType::Utf8));
+        assert_eq!(reasons, Shape::List(Box::new(Shape::Struct(vec![kind, ("of".to_owned(), Shape::Json)]))));
+        let mut value =
+            json!([{ "kind": "level", "of": "A1" }, null, { "kind": "weakness", "of": { "skill": "reading" } }]);
         reasons.fit(&mut value);
-        assert_eq!(value, json!(["{\"kind\":\"level\",\"of\":\"A1\"}", null]));
+        let expected =
+            json!([{ "kind": "level", "of": "\"A1\"" }, null, { "kind": "weakness", "of": "{\"skill\":\"reading\"}" }]);
+        assert_eq!(value, expected);
         let itself =
             json!({ "$ref": "#/$defs/T", "$defs": { "T": { "type": "array", "items": { "$ref": "#/$defs/T" } } } });
         assert!(Shape::of(&itself).has_json());

@@ -249,6 +249,7 @@ mod tests {
                 Some("date") => json!("2026-03-01"),
                 _ => json!("a \"text\""),
             },
+            "null" => Value::Null,
             "boolean" => json!(true),
             "number" => json!(0.25),
             "integer" => json!(3),

@@ -14,8 +14,12 @@ use uuid::Uuid;
 pub(super) struct Pseudonyms(Hmac<Sha256>);
 
 impl Pseudonyms {
-    pub(super) fn new(secret: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
+    pub(super) fn new(secret: &[u8], tenant: &str, source: &str) -> Self {
+        let mut mac = Hmac::new_from_slice(secret).expect("HMAC takes keys of any length");
+        for part in [tenant, source] {
+            add(&mut mac, part);
+        }
+        Self(mac)
     }
 
     /// The secret of a source of a tenant, made where there is none.
@@ -44,7 +48,7 @@ impl Pseudonyms {
             .bind(source.as_str())
             .fetch_one(pool)
             .await?;
-        Ok(Self::new(&secret))
+        Ok(Self::new(&secret, tenant, source.as_str()))
     }
 
     /// The id of what `parts` name, of a kind.
@@ -56,12 +60,16 @@ impl Pseudonyms {
     pub(super) fn digest<'a>(&self, kind: &'a str, parts: impl IntoIterator<Item = &'a str>) -> [u8; 16] {
         let mut mac = self.0.clone();
         for part in std::iter::once(kind).chain(parts) {
-            mac.update(&part.len().to_be_bytes());
-            mac.update(part.as_bytes());
+            add(&mut mac, part);
         }
         let digest = mac.finalize().into_bytes();
         *digest.first_chunk().expect("32 bytes")
     }
+}
+
+fn add(mac: &mut Hmac<Sha256>, part: &str) {
+    mac.update(&part.len().to_be_bytes());
+    mac.update(part.as_bytes());
 }
 
 #[cfg(test)]
@@ -69,11 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pseudonyms_are_stable_and_differ_by_secret_kind_and_every_part() {
-        let one = Pseudonyms::new(b"one");
+    fn pseudonyms_are_stable_and_differ_by_secret_source_kind_and_every_part() {
+        let one = Pseudonyms::new(b"one", "main", "old-lms");
         assert_eq!(one.id("learner", ["mina"]), one.id("learner", ["mina"]));
         let others = [
-            Pseudonyms::new(b"two").id("learner", ["mina"]),
+            Pseudonyms::new(b"two", "main", "old-lms").id("learner", ["mina"]),
+            Pseudonyms::new(b"one", "busan", "old-lms").id("learner", ["mina"]),
+            Pseudonyms::new(b"one", "main", "new-lms").id("learner", ["mina"]),
             one.id("attempt", ["mina"]),
             one.id("learner", ["min", "a"]),
             one.id("learner", ["mina", ""]),

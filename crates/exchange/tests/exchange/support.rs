@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) log: EventLog,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) folder: TempDir,
+    entropy: TestEntropy,
 }
 
 impl World {
@@ -43,7 +44,7 @@ impl World {
         let database = TestDatabase::create_with(connections).await;
         let clock = Arc::new(TestClock::at("2026-03-01T23:50:00Z"));
         let log = EventLog::open(database.pool.clone(), clock.clone(), None, Options::default()).await.expect("a log");
-        Self { database, log, clock, folder: tempfile::tempdir().expect("a folder") }
+        Self { database, log, clock, folder: tempfile::tempdir().expect("a folder"), entropy: TestEntropy::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -111,7 +112,7 @@ impl World {
         let spec = Spec::load(&self.write("spec.toml", spec), data)?;
         let (file, rejects) = (data.to_owned(), self.path("rejects.csv"));
         let request = import::Request { file, rejects, tenant: tenant.to_owned(), every_row };
-        import::import(&self.log, &TestEntropy::default(), spec, &request, |_, _| {}).await
+        import::import(&self.log, &self.entropy, spec, &request, |_, _| {}).await
     }
 
     /// Lines of the rejects, without the header.
