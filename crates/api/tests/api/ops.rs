@@ -60,7 +60,7 @@ async fn a_log_with_a_full_queue_says_when_to_try_again() {
         let mina = world.someone("mina").await;
         // Nothing is appended while someone else holds the head.
         let mut other = PgConnection::connect_with(&world.pool.connect_options()).await.expect("a connection");
-        let mut held = baeum_eventlog::begin(&other).await.expect("a transaction");
+        let mut held = other.begin().await.expect("a transaction");
         sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *held).await.expect("held");
         let mut asked: FuturesUnordered<_> = (0..20)
             .map(|n| {
