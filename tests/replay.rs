@@ -4,9 +4,9 @@ mod support;
 
 use std::process::{Output, Stdio};
 
-use baeum_testing::{TestDatabase, eventually};
+use baeum_testing::TestDatabase;
 use serde_json::{Value, json};
-use support::{Client, Platform, command};
+use support::{Client, Platform, command, eventually};
 
 /// A platform on which a learner has completed lessons, whose read models stand still at the head of the log.
 struct Past {

@@ -3,7 +3,8 @@
 //!
 //! An event is about whom its field `learner_id` names; a user's own events are about that user. Events are kept in order
 //! by that person, so one that this build cannot read parks the index of nobody else: which they are is then known from
-//! [`crate::parking`].
+//! [`crate::parking`]. It reads aggregates that this build does not know too, and parks them: a stream that is about someone
+//! must not be missing once a build knows it.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,14 @@
 //! `baeum replay --what-if`: what would have been recommended with other settings, or from another catalogue.
 //!
-//! The log is read once. Each recorded recommendation is computed anew from what was known of its learner when it was
-//! made (the state of user and curriculum just before it), and compared with the one that was recorded. It is computed with
-//! the present settings too: where that does not give what was recorded, something else has changed since (the catalogue,
-//! the model), or the learner did something at that very moment, and the comparison says how often. The log is only read.
+//! The log is read once, and only read. Each recorded recommendation is computed anew from what was known of its learner
+//! when it was made, and compared with the one that was recorded. What was known is the state of user and curriculum just
+//! before it; but a learner may have gone on (to the next lesson, say) between the decision and its place in the log. So
+//! the latest states are tried with the present settings, the last first, and the one that gives what was recorded is the
+//! one that it was made from. Where none does, something else has changed since (the catalogue, the model): the last state
+//! is taken then, and the report says how often.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,6 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, LoadError};
 
+/// How many states of a learner are remembered beside the last: about 2 KB each.
+const EARLIER: usize = 2;
 /// How many events are read at once.
 const READ: i64 = 2_000;
 
@@ -49,6 +53,32 @@ pub(super) struct WhatIf {
     settings: Settings,
     present: ContentRecommender,
     tried: ContentRecommender,
+}
+
+/// What is known of a learner.
+#[derive(Default)]
+struct Known {
+    user: User,
+    curriculum: Curriculum,
+    /// What was known before the latest changes, the latest last.
+    earlier: VecDeque<RecommendationInput>,
+}
+
+impl Known {
+    fn input(&self) -> Option<RecommendationInput> {
+        let profile = self.user.profile.as_ref()?;
+        Some(RecommendationInput::of(&profile.preferences, &self.curriculum))
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.input();
+        change(self);
+        if before != self.input() {
+            self.earlier.extend(before);
+            let surplus = self.earlier.len().saturating_sub(EARLIER);
+            self.earlier.drain(..surplus);
+        }
+    }
 }
 
 /// Why it cannot be tried.
@@ -167,7 +197,7 @@ impl WhatIf {
     ) -> Result<Report, baeum_eventlog::LogError> {
         let read = [User::AGGREGATE, Curriculum::AGGREGATE, Recommendation::AGGREGATE];
         let without: Vec<&str> = AGGREGATES.iter().map(|it| it.aggregate).filter(|it| !read.contains(it)).collect();
-        let mut known = HashMap::<(String, String), (User, Curriculum)>::new();
+        let mut known = HashMap::<(String, String), Known>::new();
         let mut report = Report {
             settings: self.settings,
             position: to,
@@ -187,23 +217,27 @@ impl WhatIf {
             for event in log.scan(from, end, &without).await? {
                 let (tenant, id, position) = (event.tenant.clone(), event.aggregate_id.clone(), event.position);
                 match decode_raw(event)?.payload {
-                    AnyEvent::User(event) => known.entry((tenant, id)).or_default().0.evolve(&event),
-                    AnyEvent::Curriculum(event) => known.entry((tenant, id)).or_default().1.evolve(&event),
+                    AnyEvent::User(event) => known.entry((tenant, id)).or_default().change(|it| it.user.evolve(&event)),
+                    AnyEvent::Curriculum(event) => {
+                        known.entry((tenant, id)).or_default().change(|it| it.curriculum.evolve(&event));
+                    }
                     AnyEvent::Recommendation(Event::RecommendationGenerated {
                         learner_id,
                         titles: t,
                         clips: c,
                         ..
                     }) => {
-                        let Some((user, curriculum)) = known.get(&(tenant, learner_id.to_string())) else { continue };
-                        let Some(profile) = &user.profile else { continue };
-                        let input = RecommendationInput::of(&profile.preferences, curriculum);
+                        let Some(learner) = known.get(&(tenant, learner_id.to_string())) else { continue };
+                        let Some(last) = learner.input() else { continue };
                         let recorded = Chosen::from(Ranking { titles: t, clips: c });
-                        let tried = Chosen::from(self.tried.recommend(&input));
+                        let gives_it =
+                            |input: &&RecommendationInput| Chosen::from(self.present.recommend(input)) == recorded;
+                        let made_from = std::iter::once(&last).chain(learner.earlier.iter().rev()).find(gives_it);
+                        let reproduced = made_from.is_some();
+                        let tried = Chosen::from(self.tried.recommend(made_from.unwrap_or(&last)));
                         titles += u32::try_from(recorded.titles.len()).unwrap_or(0);
                         let stay = recorded.titles.iter().filter(|it| tried.titles.contains(it)).count();
                         kept += u32::try_from(stay).unwrap_or(0);
-                        let reproduced = Chosen::from(self.present.recommend(&input)) == recorded;
                         report.note(Example { position, learner_id, reproduced, recorded, tried }, limit);
                     }
                     _ => {}
