@@ -1,6 +1,6 @@
 //! What a target holds: which files, and up to which position of the log.
 
-use baeum_domain::position::Shard;
+use baeum_domain::{ids::UserId, position::Shard};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +27,19 @@ pub struct Manifest {
     pub events: Events,
     /// The tables of read models, each as it was last exported.
     pub models: Vec<ModelFile>,
+    /// Who was forgotten up to the last export, in the order of the log.
+    #[serde(default)]
+    pub erased: Vec<ErasedSubject>,
+}
+
+/// Somebody who was forgotten. What files hold of theirs under seal cannot be opened any more; files of read models that
+/// were exported before `position` may have rows of theirs, and are to be exported again or deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedSubject {
+    /// The id by which events name them.
+    pub subject_id: UserId,
+    /// Position of the event that says so.
+    pub position: i64,
 }
 
 /// The events of a target.
@@ -92,6 +105,7 @@ impl Manifest {
             exported_at: now,
             events: Events { after, to: after, last_event_id: None, rows: 0, files: vec![] },
             models: vec![],
+            erased: vec![],
         }
     }
 

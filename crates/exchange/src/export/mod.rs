@@ -17,7 +17,7 @@ mod target;
 
 use std::{cmp::Ordering, sync::Arc};
 
-use baeum_domain::position::Shard;
+use baeum_domain::{Recorded, position::Shard};
 use baeum_eventlog::{
     EventLog, LogError,
     lease::{Lease, RENEW_EVERY},
@@ -29,7 +29,7 @@ use self::parts::Parts;
 
 pub use self::{
     encoder::Format,
-    manifest::{EventFile, Events, Manifest, ModelFile},
+    manifest::{ErasedSubject, EventFile, Events, Manifest, ModelFile},
     target::Target,
 };
 
@@ -222,6 +222,8 @@ async fn run(
     for path in &published {
         target.publish(path).await?;
     }
+    // Read last, so that whoever is missing here has no row in what was read before.
+    manifest.erased = erased(log).await?;
     target.settle(published.iter().map(String::as_str))?;
     manifest.exported_at = now;
     manifest.write(target).await?;
@@ -239,6 +241,16 @@ fn chosen<'a>(
         })
     };
     names.iter().map(find).collect()
+}
+
+/// Who was forgotten, as the log says.
+async fn erased(log: &EventLog) -> Result<Vec<ErasedSubject>, ExportError> {
+    let erasures = log.read_erasures(0).await?;
+    let named = |event: &Recorded<_>| {
+        let subject_id = log.erased().meet(event)?;
+        Some(ErasedSubject { subject_id, position: event.position })
+    };
+    Ok(erasures.iter().filter_map(named).collect())
 }
 
 /// The manifest of the target; a new one where nothing is there.

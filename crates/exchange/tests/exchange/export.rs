@@ -7,7 +7,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use baeum_eventlog::lease::Lease;
-use baeum_exchange::export::{Format, Manifest, Request, export};
+use baeum_exchange::export::{ErasedSubject, Format, Manifest, Request, export};
 use baeum_testing::new_id;
 use chrono::TimeDelta;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -129,6 +129,22 @@ async fn a_second_export_adds_the_news_and_changes_no_file_of_the_first() {
         assert_eq!(fs::read(world.path("export").join(&file.path)).expect("a file"), content, "{}", file.path);
     }
     assert_eq!(files(&world.path("export")), named(&second.manifest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_marked_with_who_was_forgotten_since() {
+    let world = World::create().await;
+    let (forgotten, _) = (world.user().await, world.user().await);
+    world.project().await;
+    let learners = Request { models: vec!["learners".into()], ..events() };
+    let rows = |manifest: &Manifest| manifest.models.iter().map(|it| it.rows).sum::<u64>();
+    let first = world.export(&learners).await.expect("exported").manifest;
+    assert_eq!((rows(&first), &first.erased), (2, &vec![]));
+    let position = world.erase(forgotten).await;
+    world.project().await;
+    let second = world.export(&learners).await.expect("exported").manifest;
+    assert_eq!(rows(&second), 1);
+    assert_eq!(second.erased, [ErasedSubject { subject_id: forgotten, position }]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

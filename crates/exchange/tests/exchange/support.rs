@@ -7,7 +7,11 @@ use std::{
 };
 
 use baeum_domain::{
-    identity::user::{Command, Error, Role, User, samples},
+    Decider,
+    identity::{
+        erasure::{Command as ErasureCommand, Erasure, Ground, Requester},
+        user::{Command, Role, User, samples},
+    },
     ids::UserId,
 };
 use baeum_eventlog::{CommandContext, EventLog, Options};
@@ -61,13 +65,23 @@ impl World {
         let id = UserId(new_id());
         let preferences = samples::preferences();
         let register = Command::Register { user_id: id, roles: [Role::Learner].into(), preferences };
-        self.execute(id, register).await;
+        self.execute::<User>(id, register).await;
         let goal = Command::Change { preferences: None, daily_minutes: Some(20), emotion_care_policy: None };
-        self.execute(id, goal).await;
+        self.execute::<User>(id, goal).await;
         id
     }
 
-    async fn execute(&self, id: UserId, command: Command) {
+    /// Says in the log that somebody was forgotten; answers its position.
+    pub(crate) async fn erase(&self, subject_id: UserId) -> i64 {
+        let now = self.log.clock().now();
+        let (requested_by, ground) = (Requester::Subject, Ground::ConsentWithdrawn);
+        let request = ErasureCommand::Request { subject_id, requested_by, ground, grace_days: 0, now };
+        self.execute::<Erasure>(subject_id, request).await;
+        self.execute::<Erasure>(subject_id, ErasureCommand::NoteErased { subject_id, key_ids: vec![], now }).await;
+        self.head().await
+    }
+
+    async fn execute<D: Decider<Command: Sync>>(&self, id: UserId, command: D::Command) {
         let fresh = new_id();
         let context = CommandContext {
             tenant: "main".into(),
@@ -78,8 +92,8 @@ impl World {
             causation_id: fresh,
             expected_sequence: None,
         };
-        let prepare = move |_| std::future::ready(Ok::<_, Error>(command.clone()));
-        let done = self.log.execute::<User, (), Error, _>(&context, &id.to_string(), prepare, |_, _| ()).await;
+        let prepare = move |_| std::future::ready(Ok::<_, D::Error>(command.clone()));
+        let done = self.log.execute::<D, (), D::Error, _>(&context, &id.to_string(), prepare, |_, _| ()).await;
         done.expect("the command is allowed");
     }
 
