@@ -43,7 +43,7 @@ CREATE TABLE seal_witnesses (
 );
 
 -- Finds events by their id, and those of one request. Ids ascend with the log but for clocks that are wrong; correlation
--- ids may be anything that a client sends. BRIN costs an append nothing that can be measured, and 1 % of the table: see
+-- ids may be anything that a client sends. BRIN takes 1 % of the table, and far less of an append than a B-tree each: see
 -- docs/adr/0011-a-transparency-log.md.
 CREATE INDEX events_ids ON events USING brin (event_id uuid_minmax_multi_ops, correlation_id uuid_bloom_ops)
     WITH (pages_per_range = 64);

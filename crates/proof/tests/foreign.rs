@@ -178,7 +178,7 @@ proptest! {
 #[test]
 fn a_bundle_of_entries_is_read_back_and_a_broken_one_is_refused() {
     let mut written = vec![];
-    for entry in [&b"one"[..], b"", &[9; 65_535]] {
+    for entry in [&b"one"[..], b"", &vec![9; 65_535]] {
         bundle::push(&mut written, entry);
     }
     assert_eq!(written[..5], [0, 3, b'o', b'n', b'e']);

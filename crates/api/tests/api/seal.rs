@@ -123,7 +123,7 @@ async fn an_auditor_of_one_tenant_proves_the_events_of_others_without_seeing_the
         let events = get(world, &auditor, "/v1/events").await;
         let ours: Vec<i64> =
             events["events"].as_array().expect("events").iter().filter_map(|it| it["position"].as_i64()).collect();
-        let theirs = (1..).find(|it| !ours.contains(it)).expect("a position of another");
+        let theirs = (1..=10).find(|it| !ours.contains(it)).expect("a position of another");
         let proof = get(world, &auditor, &format!("/v1/log/proofs/inclusion?position={theirs}")).await;
         assert!(proof["record"].is_null() && proof["hashes"].is_array(), "{proof}");
         assert!(!proof.to_string().contains(&other.id.to_string()));

@@ -106,6 +106,38 @@ impl<'a> Deed<'a> {
                 self.head(last - 1).await?;
                 Ok(position)
             }
+            Kind::Insert | Kind::Duplicate | Kind::Swap | Kind::Move => self.rearrange(kind, position).await,
+            Kind::CutEvents => {
+                self.run(&format!("DELETE FROM events WHERE global_position >= {position}")).await?;
+                self.head(position - 1).await?;
+                Ok(position)
+            }
+            Kind::CutEverything => {
+                // One checkpoint has to stay, or there is nothing to export.
+                let position = position.max(self.ledger.sizes[0] + 1);
+                self.run(&format!("DELETE FROM events WHERE global_position >= {position}")).await?;
+                self.head(position - 1).await?;
+                self.forget_checkpoints(position).await?;
+                Ok(position)
+            }
+            Kind::SwapSignature | Kind::ChangeCheckpoint | Kind::ChangeHash => self.change_tree(kind, position).await,
+            Kind::Consistent => {
+                let position = self.change_payload(position).await?;
+                self.seal_anew(last).await?;
+                Ok(position)
+            }
+            Kind::ConsistentWithoutCheckpoints => {
+                let position = self.change_payload(position.max(self.ledger.sizes[0] + 1)).await?;
+                self.forget_checkpoints(position).await?;
+                Ok(position)
+            }
+        }
+    }
+
+    /// Puts an event where it does not belong.
+    async fn rearrange(&mut self, kind: Kind, position: i64) -> Result<i64, Failure> {
+        let last = self.ledger.last();
+        match kind {
             Kind::Insert | Kind::Duplicate => {
                 self.shift(position - 1, last, 1).await?;
                 self.head(last + 1).await?;
@@ -123,7 +155,7 @@ impl<'a> Deed<'a> {
                 .await?;
                 Ok(position.min(other))
             }
-            Kind::Move => {
+            _ => {
                 let to = self.other(position);
                 let aside = "UPDATE events SET global_position = 0 WHERE global_position";
                 self.run(&format!("{aside} = {position}")).await?;
@@ -135,19 +167,12 @@ impl<'a> Deed<'a> {
                 self.run(&format!("UPDATE events SET global_position = {to} WHERE global_position = 0")).await?;
                 Ok(position.min(to))
             }
-            Kind::CutEvents => {
-                self.run(&format!("DELETE FROM events WHERE global_position >= {position}")).await?;
-                self.head(position - 1).await?;
-                Ok(position)
-            }
-            Kind::CutEverything => {
-                // One checkpoint has to stay, or there is nothing to export.
-                let position = position.max(self.ledger.sizes[0] + 1);
-                self.run(&format!("DELETE FROM events WHERE global_position >= {position}")).await?;
-                self.head(position - 1).await?;
-                self.forget_checkpoints(position).await?;
-                Ok(position)
-            }
+        }
+    }
+
+    /// Changes what is signed, or a hash that leads to it.
+    async fn change_tree(&mut self, kind: Kind, position: i64) -> Result<i64, Failure> {
+        match kind {
             Kind::SwapSignature => {
                 let (one, other) = self.two_checkpoints();
                 self.run(&format!(
@@ -169,23 +194,13 @@ impl<'a> Deed<'a> {
                 .await?;
                 Ok(one)
             }
-            Kind::ChangeHash => {
+            _ => {
                 let (tile, byte) = ((position - 1) / 256, (position - 1) % 256 * 32 + self.random.i64(0..32));
                 self.run(&format!(
                     "UPDATE seal_tiles SET hashes = set_byte(hashes, {byte}, 255 - get_byte(hashes, {byte}))
                      WHERE level = 0 AND index = {tile}"
                 ))
                 .await?;
-                Ok(position)
-            }
-            Kind::Consistent => {
-                let position = self.change_payload(position).await?;
-                self.seal_anew(last).await?;
-                Ok(position)
-            }
-            Kind::ConsistentWithoutCheckpoints => {
-                let position = self.change_payload(position.max(self.ledger.sizes[0] + 1)).await?;
-                self.forget_checkpoints(position).await?;
                 Ok(position)
             }
         }

@@ -205,7 +205,7 @@ impl Notary {
 }
 
 impl Witness for Notary {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "notary"
     }
 

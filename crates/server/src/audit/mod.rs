@@ -90,10 +90,7 @@ pub(crate) fn run_on_files(config: &Config, command: &AuditCommand) -> Result<()
 /// A folder that cannot be written, a position that there is not, or a failing database.
 pub(crate) async fn run_on_logs(logs: &[EventLog], command: &AuditCommand) -> Result<(), AuditCommandError> {
     match command {
-        AuditCommand::Export { folder, from: Some(from) } if logs.len() > 1 => {
-            let _ = folder;
-            Err(AuditCommandError::WhichShard(*from))
-        }
+        AuditCommand::Export { from: Some(from), .. } if logs.len() > 1 => Err(AuditCommandError::WhichShard(*from)),
         AuditCommand::Export { folder, from } => {
             for log in logs {
                 let folder = match logs.len() {
