@@ -165,7 +165,7 @@ async fn live_and_look_back(platform: &Platform) {
         }
         compared += 1;
     }
-    println!("{compared} answers about {} moments of the past are what was answered then", positions.len());
+    eprintln!("{compared} answers about {} moments of the past are what was answered then", positions.len());
 
     // A withdrawn consent leaves nothing derived, of the past neither; what says that there was none stays.
     let emotion = format!("{learner}/emotion");

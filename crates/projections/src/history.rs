@@ -98,8 +98,15 @@ pub struct View {
 }
 
 enum Tables {
-    Live(PoolConnection<Postgres>),
-    Past { transaction: Transaction<'static, Postgres>, pool: PgPool, log: EventLog, kept: Vec<Kept> },
+    Live(Box<PoolConnection<Postgres>>),
+    Past(Box<Past>),
+}
+
+/// Tables of the past, for as long as the transaction is open.
+struct Past {
+    transaction: Transaction<'static, Postgres>,
+    log: EventLog,
+    kept: Vec<Kept>,
 }
 
 /// A checkpoint that is worth keeping.
@@ -115,7 +122,7 @@ impl View {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn live(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self { tables: Tables::Live(pool.acquire().await?), moment: None })
+        Ok(Self { tables: Tables::Live(Box::new(pool.acquire().await?)), moment: None })
     }
 
     /// Read models as they were at a moment. [`crate::identity::subject_streams`] must have come there, where it is about
@@ -157,7 +164,7 @@ impl View {
             gathered.push(gather(log, projection, whose, moment.position).await?);
         }
         let mut folds: Vec<_> = gathered.iter_mut().map(Gathered::stretch).collect();
-        let (mut transaction, pool) = (begin(log.pool()).await?, log.pool().clone());
+        let mut transaction = begin(log.pool()).await?;
         let kept = loop {
             match run(&mut transaction, log, &mut folds, moment.position, worth_keeping).await {
                 Ok(kept) => break kept,
@@ -168,11 +175,11 @@ impl View {
                         Some(number) => folds[number].1.blame(failure)?,
                         None => return Err(failure.into()),
                     }
-                    transaction = begin(&pool).await?;
+                    transaction = begin(log.pool()).await?;
                 }
             }
         };
-        let tables = Tables::Past { transaction, pool, log: log.clone(), kept };
+        let tables = Tables::Past(Box::new(Past { transaction, log: log.clone(), kept }));
         Ok(Self { tables, moment: Some(moment) })
     }
 
@@ -180,7 +187,7 @@ impl View {
     pub fn db(&mut self) -> &mut PgConnection {
         match &mut self.tables {
             Tables::Live(connection) => connection,
-            Tables::Past { transaction, .. } => transaction,
+            Tables::Past(past) => &mut past.transaction,
         }
     }
 
@@ -191,12 +198,13 @@ impl View {
 
     /// Gives the connection back, and keeps checkpoints that are worth it.
     pub async fn close(self) {
-        let Tables::Past { transaction, pool, log, kept } = self.tables else { return };
+        let Tables::Past(past) = self.tables else { return };
+        let Past { transaction, log, kept } = *past;
         // What is not rolled back here is before the connection serves anyone else.
         let _ = transaction.rollback().await;
         for Kept { projection, key, checkpoint } in kept {
             let now = log.clock().now();
-            if let Err(error) = checkpoint.keep(&pool, projection.as_ref(), &key, now).await {
+            if let Err(error) = checkpoint.keep(log.pool(), projection.as_ref(), &key, now).await {
                 tracing::warn!(projection = projection.name(), %error, "a checkpoint could not be kept; it is only slower");
             }
         }

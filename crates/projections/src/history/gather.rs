@@ -119,13 +119,11 @@ pub(super) async fn gather(
         deed.payload.field("projection").as_deref() == Some(name) && key.is_some_and(|it| places.keys.contains(&*it))
     });
     for deed in deeds.iter().filter(|deed| deed.position > to) {
-        match baeum_eventlog::decode(deed.clone())?.payload {
-            AnyEvent::ParkedStream(
-                Deed::ParkedStreamRetried { position, .. } | Deed::ParkedEventSkipped { position, .. },
-            ) => {
-                bad.entry(position).or_insert_with(|| STOOD_STILL.to_owned());
-            }
-            _ => {}
+        if let AnyEvent::ParkedStream(
+            Deed::ParkedStreamRetried { position, .. } | Deed::ParkedEventSkipped { position, .. },
+        ) = baeum_eventlog::decode(deed.clone())?.payload
+        {
+            bad.entry(position).or_insert_with(|| STOOD_STILL.to_owned());
         }
     }
     deeds.retain(|deed| deed.position <= to);
