@@ -437,7 +437,8 @@ mod tests {
     use super::*;
 
     fn config(line: &[&str]) -> Result<Config, Vec<String>> {
-        let words = std::iter::once(&"baeum").chain(line);
+        // The environment of a test may name a database, which is not served without keys.
+        let words = ["baeum", "--key-file", "keys.toml"].iter().chain(line);
         let line = CommandLine::try_parse_from(words).expect("words that clap knows");
         Config::from_command_line(line).map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }

@@ -127,9 +127,9 @@ async fn a_destroyed_key_opens_nothing_and_none_is_made_in_its_place() {
     let (vault, mina) = (vault(&database.pool, ring(&[("a", 1)], 9)), someone());
     let sealed = vault.seal(TENANT, mina, Field::Answer, "My quince is ripe.").await.expect("sealed");
     for time in 0..2 {
-        let mut db = baeum_eventlog::begin(&database.pool).await.expect("begun");
         let left = if time == 0 { vec![sealed.key_id] } else { vec![] };
         assert_eq!(vault.key_ids(mina).await.expect("asked"), left);
+        let mut db = baeum_eventlog::begin(&database.pool).await.expect("begun");
         vault.destroy(&mut db, mina).await.expect("destroyed");
         db.commit().await.expect("committed");
         assert_eq!(vault.open(TENANT, mina, Field::Answer, &sealed).await.expect("asked"), None);

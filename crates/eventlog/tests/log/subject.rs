@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use crate::support::{TENANT, context, execute, goal, open, process, register, registered};
 
-async fn decide<D: Decider<Command: Sync>>(log: &EventLog, context: &CommandContext, id: Uuid, command: D::Command) {
-    let prepare = |_: Loaded<D>| std::future::ready(Ok::<_, D::Error>(command.clone()));
+async fn decide<D: Decider>(log: &EventLog, context: &CommandContext, id: Uuid, command: D::Command) {
+    let prepare = move |_: Loaded<D>| std::future::ready(Ok::<_, D::Error>(command.clone()));
     let done = log.execute::<D, (), D::Error, _>(context, &id.to_string(), prepare, |_, _| ()).await;
     done.map(drop).unwrap_or_else(|error| panic!("refused: {error}"));
 }
