@@ -61,7 +61,7 @@ impl EventTable {
             ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
         match version {
             Some(_) => {
-                fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true)))
+                fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true)));
             }
             None => fields.push(Field::new("payload", DataType::Utf8, false)),
         }

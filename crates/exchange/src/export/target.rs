@@ -208,7 +208,7 @@ impl Target {
             Place::Bucket { prefix, .. } => prefix.clone(),
             Place::Folder(_) => Key::default(),
         };
-        path.split('/').fold(prefix, |key, part| key.join(part))
+        path.split('/').fold(prefix, Key::join)
     }
 
     fn failed(&self, path: &str, error: &dyn fmt::Display) -> ExportError {
