@@ -33,7 +33,7 @@ pub(super) struct Reject {
 
 /// The rows of a file.
 pub(super) enum Records {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Jsonl(Jsonl),
 }
 
@@ -50,7 +50,7 @@ impl Records {
             },
         })?;
         match format {
-            Format::Csv => Csv::open(input, delimiter, columns, path).map(Self::Csv),
+            Format::Csv => Csv::open(input, delimiter, columns, path).map(|csv| Self::Csv(Box::new(csv))),
             Format::Jsonl => Ok(Self::Jsonl(Jsonl::new(input, columns.to_vec()))),
         }
     }
