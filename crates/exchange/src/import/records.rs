@@ -262,6 +262,7 @@ mod tests {
         Records::open(file.path(), Format::Csv, b',', &columns).err().expect("it is refused").to_string()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it is compared with what was read")]
     fn row(line: u64, fields: &[&str]) -> Result<Row, Reject> {
         Ok(Row { line, fields: fields.iter().map(|it| present(it)).collect() })
     }
