@@ -72,3 +72,17 @@ fn every_query_of_the_log_is_told_with_its_plan() {
     let plans: Vec<&str> = text.lines().filter(|line| line.contains("FROM events")).collect();
     assert!(plans.iter().all(|line| line.contains("Index") && !line.contains("Seq Scan on events")), "{text}");
 }
+
+#[test]
+fn exports_and_imports_are_measured_beside_copy() {
+    for (bench, arguments) in [("export", ["--events", "2000"]), ("import", ["--rows", "2000"])] {
+        let (table, rows) = run(&[&[bench][..], &arguments].concat());
+        assert_eq!(rows.len(), 3, "{table}");
+        for row in &rows {
+            assert_eq!(row["bench"], bench);
+            assert!(row["events_per_second"].as_f64().expect("a number") > 0.0, "{row}");
+            let copy = row["subject"].as_str().expect("text").contains("COPY");
+            assert_eq!(row["ratio"].is_null(), copy, "{row}");
+        }
+    }
+}

@@ -163,13 +163,13 @@ pub(super) fn of_column(kind: &str) -> Shape {
 
 #[cfg(test)]
 mod tests {
-    use baeum_domain::any::AGGREGATES;
+    use baeum_domain::any::{AGGREGATES, AggregateInfo};
     use serde_json::json;
 
     use super::*;
 
     fn body(event_type: &str) -> Vec<(String, Shape)> {
-        let schemas = AGGREGATES.iter().flat_map(|it| it.event_schemas());
+        let schemas = AGGREGATES.iter().flat_map(AggregateInfo::event_schemas);
         let (.., schema) = schemas.into_iter().find(|(name, ..)| *name == event_type).expect("an event");
         let Shape::Struct(fields) = Shape::of(&schema) else { panic!("{event_type} has fields") };
         fields

@@ -61,7 +61,7 @@ impl EventTable {
             ENVELOPE.iter().map(|name| Field::new(*name, envelope_type(name), false)).collect();
         match version {
             Some(_) => {
-                fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true)))
+                fields.extend(body.iter().map(|(name, shape)| Field::new(column(name), shape.data_type(), true)));
             }
             None => fields.push(Field::new("payload", DataType::Utf8, false)),
         }
@@ -216,6 +216,7 @@ pub(super) fn schema_of(columns: &[(String, Shape)]) -> SchemaRef {
 
 #[cfg(test)]
 mod tests {
+    use baeum_domain::any::AggregateInfo;
     use chrono::DateTime;
     use serde_json::{json, value::RawValue};
     use uuid::Uuid;
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_published_event_fits_its_columns() {
-        for (name, version, schema) in AGGREGATES.iter().flat_map(|it| it.event_schemas()) {
+        for (name, version, schema) in AGGREGATES.iter().flat_map(AggregateInfo::event_schemas) {
             for flat in [false, true] {
                 let table = EventTable::of(name, flat);
                 let bodies = [true, false].map(|whole| sample(&schema, &schema["$defs"], whole));

@@ -208,11 +208,11 @@ impl Target {
             Place::Bucket { prefix, .. } => prefix.clone(),
             Place::Folder(_) => Key::default(),
         };
-        path.split('/').fold(prefix, |key, part| key.join(part))
+        path.split('/').fold(prefix, Key::join)
     }
 
     fn failed(&self, path: &str, error: &dyn fmt::Display) -> ExportError {
-        ExportError::Storage { at: format!("{self}/{path}"), problem: error.to_string() }
+        ExportError::Storage { at: format!("{self}/{path}"), problem: in_one_line(error) }
     }
 }
 
@@ -246,7 +246,12 @@ impl Sink {
 }
 
 fn unwritten(error: &dyn fmt::Display) -> ExportError {
-    ExportError::Storage { at: "a file of the export".to_owned(), problem: error.to_string() }
+    ExportError::Storage { at: "a file of the export".to_owned(), problem: in_one_line(error) }
+}
+
+/// What a bucket answers may be a page of XML.
+fn in_one_line(error: &dyn fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn files(root: &Path, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {

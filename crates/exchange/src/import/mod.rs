@@ -6,6 +6,7 @@
 //! file itself is known by its digest, so that the same file is not even read a second time.
 
 mod attempts;
+mod jsonl;
 mod records;
 mod rejects;
 mod source;

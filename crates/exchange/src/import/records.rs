@@ -5,14 +5,12 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader},
     path::Path,
 };
 
+use super::{ImportError, jsonl::Jsonl, spec::Format};
 use csv_core::ReadRecordResult;
-use serde_json::Value;
-
-use super::{ImportError, spec::Format};
 
 /// How long a row may be, in bytes.
 pub(super) const LONGEST: usize = 1024 * 1024;
@@ -35,7 +33,7 @@ pub(super) struct Reject {
 
 /// The rows of a file.
 pub(super) enum Records {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Jsonl(Jsonl),
 }
 
@@ -52,8 +50,8 @@ impl Records {
             },
         })?;
         match format {
-            Format::Csv => Csv::open(input, delimiter, columns, path).map(Self::Csv),
-            Format::Jsonl => Ok(Self::Jsonl(Jsonl { input, line: 0, columns: columns.to_vec() })),
+            Format::Csv => Csv::open(input, delimiter, columns, path).map(|csv| Self::Csv(Box::new(csv))),
+            Format::Jsonl => Ok(Self::Jsonl(Jsonl::new(input, columns.to_vec()))),
         }
     }
 
@@ -61,7 +59,7 @@ impl Records {
     pub(super) fn bytes(&self) -> u64 {
         let input = match self {
             Self::Csv(csv) => &csv.input,
-            Self::Jsonl(jsonl) => &jsonl.input,
+            Self::Jsonl(jsonl) => jsonl.input(),
         };
         input.get_ref().0
     }
@@ -75,14 +73,14 @@ impl Records {
     }
 }
 
-type Input = BufReader<Counted>;
+pub(super) type Input = BufReader<Counted>;
 
 /// A file of which the bytes are counted that were read.
-struct Counted(u64, File);
+pub(super) struct Counted(u64, File);
 
 impl io::Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.1.read(buffer)?;
+        let read = io::Read::read(&mut self.1, buffer)?;
         self.0 += read as u64;
         Ok(read)
     }
@@ -230,67 +228,7 @@ impl Csv {
     }
 }
 
-/// JSON objects, one a line.
-pub(super) struct Jsonl {
-    input: Input,
-    line: u64,
-    columns: Vec<String>,
-}
-
-impl Jsonl {
-    fn next(&mut self) -> io::Result<Option<Result<Row, Reject>>> {
-        let mut bytes = vec![];
-        loop {
-            bytes.clear();
-            self.line += 1;
-            let read = (&mut self.input).take(LONGEST as u64 + 1).read_until(b'\n', &mut bytes)?;
-            if read == 0 {
-                return Ok(None);
-            }
-            if bytes.len() > LONGEST && !bytes.ends_with(b"\n") {
-                self.pass_line()?;
-                return Ok(Some(Err(Reject { line: self.line, reason: too_long() })));
-            }
-            if !bytes.iter().all(u8::is_ascii_whitespace) {
-                break;
-            }
-        }
-        let line = self.line;
-        let fields = serde_json::from_slice::<Value>(&bytes)
-            .map_err(|error| format!("the line is no JSON: {error}"))
-            .and_then(|value| if value.is_object() { Ok(value) } else { Err("the line is no JSON object".to_owned()) })
-            .and_then(|value| self.columns.iter().map(|column| field(&value, column)).collect());
-        Ok(Some(fields.map(|fields| Row { line, fields }).map_err(|reason| Reject { line, reason })))
-    }
-
-    fn pass_line(&mut self) -> io::Result<()> {
-        loop {
-            let input = self.input.fill_buf()?;
-            let (length, ends) = match input.iter().position(|it| *it == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (input.len(), input.is_empty()),
-            };
-            self.input.consume(length);
-            if ends {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// The value at a path such as `result.score`, as text.
-fn field(value: &Value, path: &str) -> Result<Option<String>, String> {
-    let found = value.get(path).or_else(|| path.split('.').try_fold(value, |value, name| value.get(name)));
-    match found {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(present(text)),
-        Some(Value::Bool(truth)) => Ok(Some(truth.to_string())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(Value::Array(_) | Value::Object(_)) => Err(format!("{path}: the value is no text, number or truth value")),
-    }
-}
-
-fn present(text: &str) -> Option<String> {
+pub(super) fn present(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -299,7 +237,7 @@ fn count_breaks(bytes: &[u8]) -> u64 {
     bytes.iter().map(|it| u64::from(*it == b'\n')).sum()
 }
 
-fn too_long() -> String {
+pub(super) fn too_long() -> String {
     format!("the row is longer than {LONGEST} bytes or {MOST_FIELDS} fields: is there a quote too many?")
 }
 
@@ -324,6 +262,7 @@ mod tests {
         Records::open(file.path(), Format::Csv, b',', &columns).err().expect("it is refused").to_string()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "it is compared with what was read")]
     fn row(line: u64, fields: &[&str]) -> Result<Row, Reject> {
         Ok(Row { line, fields: fields.iter().map(|it| present(it)).collect() })
     }

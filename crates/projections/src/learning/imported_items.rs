@@ -232,7 +232,7 @@ mod tests {
             assert_eq!((essay.facility(), essay.position), (None, last));
             assert!((essay.mean_score() - 0.7).abs() < 1e-12);
             let after = of_source(&world.pool, "main", &source, "Q7", 10).await.expect("a database");
-            assert_eq!(after, [essay.clone()]);
+            assert_eq!(after, std::slice::from_ref(essay));
             assert_eq!(of_source(&world.pool, "other", &source, "", 10).await.expect("a database"), []);
             let compared = compare(&world.log, Arc::new(ImportedItems), |_, _| {}).await.expect("compared");
             assert!(compared.is_equal(), "{compared:?}");
