@@ -21,6 +21,9 @@ const DAG: &[(&str, &[&str])] = &[
     ("baeum-api", &["baeum-domain", "baeum-proof", "baeum-commands", "baeum-projections"]),
     ("baeum-exchange", &["baeum-domain", "baeum-eventlog", "baeum-projections"]),
     ("baeum-testing", &["baeum-domain", "baeum-eventlog"]),
+    // What speaks of payments knows nothing of the platform, and the two ends of that talk share no code.
+    ("baeum-stripe", &[]),
+    ("baeum-local-gateway", &[]),
     (
         "baeum-server",
         &[
@@ -69,7 +72,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
             "baeum-testing",
         ],
     ),
-    ("axum", &["baeum-api", "baeum-server"]),
+    ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway"]),
     ("candle-core", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];
