@@ -10,7 +10,9 @@ use baeum_domain::{
     Entropy,
     assessment::{
         calibration::{ItemBelief, ItemCalibrator},
-        testing::{Ability, AdaptiveTest, BandProbability, LevelReport, Response, Selection, SelectionReason, Weakness},
+        testing::{
+            Ability, AdaptiveTest, BandProbability, LevelReport, Response, Selection, SelectionReason, Weakness,
+        },
     },
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},

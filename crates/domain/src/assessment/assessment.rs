@@ -41,7 +41,7 @@ impl StoppingRule {
 
 impl Default for StoppingRule {
     fn default() -> Self {
-        Self { target_standard_error: 0.35, min_items: 8, max_items: 24 }
+        Self { target_standard_error: 0.4, min_items: 8, max_items: 24 }
     }
 }
 
@@ -501,9 +501,7 @@ mod tests {
         };
         let second = item("two");
         events.then([
-            Event::ItemAnswered {
-                learner_id, item: second, ordinal: 2, choice, correct, response_ms, before, after
-            },
+            Event::ItemAnswered { learner_id, item: second, ordinal: 2, choice, correct, response_ms, before, after },
             Event::LevelAssessed {
                 assessment_id: SITTING,
                 learner_id: LEARNER,

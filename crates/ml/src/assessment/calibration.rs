@@ -230,7 +230,8 @@ mod tests {
     fn a_wrong_answer_makes_an_item_harder_and_a_right_one_easier() {
         let calibrator = OnlineCalibrator::new();
         let prior = calibrator.prior(1.2, 0.0);
-        let (right, wrong) = (calibrator.update(prior, 0.0, AVERAGE, true), calibrator.update(prior, 0.0, AVERAGE, false));
+        let (right, wrong) =
+            (calibrator.update(prior, 0.0, AVERAGE, true), calibrator.update(prior, 0.0, AVERAGE, false));
         assert!(right.difficulty < 0.0 && wrong.difficulty > 0.0);
         assert!(right.var_difficulty < prior.var_difficulty && wrong.var_difficulty < prior.var_difficulty);
     }

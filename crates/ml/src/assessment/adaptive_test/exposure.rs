@@ -16,8 +16,9 @@ use super::{
 };
 use crate::assessment::random::nth;
 
-/// Items are brought to this share of the rate, so that chance does not carry them above.
-const MARGIN: f64 = 0.96;
+/// So many standard errors of a share below the rate is aimed at: enough that chance, when the parameters are found and
+/// again when they are used, carries none of some hundred items above.
+const MARGIN: f64 = 5.0;
 const MOST_ROUNDS: u32 = 40;
 
 /// A round of it.
@@ -35,6 +36,7 @@ pub struct Round {
 pub fn control(bank: &mut Bank, rules: &Rules, rule: StoppingRule, learners: Learners, rate: f64) -> Vec<Round> {
     let rules = Rules { control_exposure: true, ..*rules };
     let everyone = f64::from(learners.number);
+    let aim = (rate - MARGIN * libm::sqrt(rate * (1.0 - rate) / everyone)).max(rate / 2.0);
     let mut best: Option<(f64, Vec<f64>)> = None;
     let mut rounds = vec![];
     for place in 0..bank.items().len() {
@@ -58,7 +60,7 @@ pub fn control(bank: &mut Bank, rules: &Rules, rule: StoppingRule, learners: Lea
         }
         for (place, (parameter, count)) in parameters.into_iter().zip(&asked).enumerate() {
             let of_eligible = f64::from(*count) / everyone / parameter;
-            let wanted = if of_eligible > MARGIN * rate { MARGIN * rate / of_eligible } else { 1.0 };
+            let wanted = if of_eligible > aim { aim / of_eligible } else { 1.0 };
             bank.set_exposure(place, rounded(wanted));
         }
     }

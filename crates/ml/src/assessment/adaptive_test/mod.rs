@@ -58,13 +58,8 @@ pub struct Rules {
 
 impl Rules {
     /// The level test.
-    pub const LEVEL_TEST: Self = Self {
-        prior: Prior::POPULATION,
-        drawn_from: 3,
-        control_exposure: true,
-        balance_skills: true,
-        pretests: 2,
-    };
+    pub const LEVEL_TEST: Self =
+        Self { prior: Prior::POPULATION, drawn_from: 3, control_exposure: true, balance_skills: true, pretests: 2 };
 
     /// Nothing but the most informative item.
     pub fn maximum_information(prior: Prior) -> Self {

@@ -51,8 +51,9 @@ pub(super) fn report(posterior: &Posterior, known: &[(&BankItem, bool)], model: 
 }
 
 /// The probability of every band.
-pub fn bands(posterior: &Posterior) -> Vec<BandProbability> {
-    let mut above: Vec<_> = Cefr::CUTS.iter().map(|cut| posterior.probability_above(*cut, CUT_STANDARD_ERROR)).collect();
+pub(super) fn bands(posterior: &Posterior) -> Vec<BandProbability> {
+    let mut above: Vec<_> =
+        Cefr::CUTS.iter().map(|cut| posterior.probability_above(*cut, CUT_STANDARD_ERROR)).collect();
     above.insert(0, 1.0);
     above.push(0.0);
     let within = above.windows(2).map(|ends| (ends[0] - ends[1]).clamp(0.0, 1.0));

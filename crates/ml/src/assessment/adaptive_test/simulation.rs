@@ -9,9 +9,16 @@ use baeum_domain::{
 };
 
 use super::{Bank, BankItem, Rules, Sitting, report::bands};
-use crate::assessment::{irt::Curve, posterior::Prior, random::Rng};
+use crate::assessment::{
+    irt::{Curve, threads::shared},
+    posterior::Prior,
+    random::{Rng, nth},
+};
 
 const SKILLS: [Skill; 4] = [Skill::Reading, Skill::Listening, Skill::Writing, Skill::Speaking];
+
+/// Learners that a thread takes at once.
+const PIECE: usize = 50;
 
 /// Who sits it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,14 +45,24 @@ pub struct Simulated {
 }
 
 /// Lets `learners` sit the test over `bank`. They answer as the items of `truth` say, which are the same items with the
-/// curves that they really have.
+/// curves that they really have. Threads share the work; how many there are changes nothing.
 pub fn simulate(bank: &Bank, rules: &Rules, rule: StoppingRule, learners: Learners, truth: &Bank) -> Vec<Simulated> {
-    let mut rng = Rng(learners.seed);
-    let one = |_| {
-        let theta = learners.population.mean + learners.population.standard_deviation * rng.normal();
-        sit(bank, rules, rule, theta, truth, &mut rng)
-    };
-    (0..learners.number).map(one).collect()
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut sittings = vec![None; learners.number as usize];
+    let pieces = sittings.chunks_mut(PIECE).enumerate();
+    shared(
+        threads,
+        pieces,
+        || (),
+        |(number, piece): (usize, &mut [Option<Simulated>]), ()| {
+            for (at, sitting) in piece.iter_mut().enumerate() {
+                let mut rng = Rng(nth(learners.seed, (number * PIECE + at) as u64));
+                let theta = learners.population.mean + learners.population.standard_deviation * rng.normal();
+                *sitting = Some(sit(bank, rules, rule, theta, truth, &mut rng));
+            }
+        },
+    );
+    sittings.into_iter().map(|sitting| sitting.expect("every piece was worked on")).collect()
 }
 
 fn sit(bank: &Bank, rules: &Rules, rule: StoppingRule, theta: f64, truth: &Bank, rng: &mut Rng) -> Simulated {
@@ -66,12 +83,12 @@ fn sit(bank: &Bank, rules: &Rules, rule: StoppingRule, theta: f64, truth: &Bank,
     }
 }
 
-/// A bank to try things on: *a* ~ N(1.2, 0.25) within 0.5 to 2, *b* ~ N(0, 1) within ±4, guessing `c`, and the four skills
+/// A bank to try things on: *a* uniform from 0.5 to 2, *b* ~ N(0, 1) within ±4, guessing `c`, and the four skills
 /// in turn.
 pub fn bank(items: u16, c: f64, seed: u64) -> Bank {
     let mut rng = Rng(seed);
     let item = |number: u16| {
-        let (a, b) = ((1.2 + 0.25 * rng.normal()).clamp(0.5, 2.0), rng.normal().clamp(-4.0, 4.0));
+        let (a, b) = (0.5 + 1.5 * rng.uniform(), rng.normal().clamp(-4.0, 4.0));
         let id = format!("item-{:05}", number + 1).parse().expect("a valid item id");
         let focus = "simulated".parse().expect("a valid focus");
         BankItem::new(id, SKILLS[usize::from(number) % SKILLS.len()], focus, Curve { a, b, c })
@@ -109,11 +126,7 @@ pub struct Figures {
 impl Figures {
     /// Of `sittings`, of which there must be one at least, over a bank of `items`, which aimed at `standard_error`.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub fn of<'a>(
-        sittings: impl Iterator<Item = &'a Simulated> + Clone,
-        items: usize,
-        standard_error: f64,
-    ) -> Self {
+    pub fn of<'a>(sittings: impl Iterator<Item = &'a Simulated> + Clone, items: usize, standard_error: f64) -> Self {
         let n = sittings.clone().count() as f64;
         let mean = |of: &dyn Fn(&Simulated) -> f64| sittings.clone().map(of).sum::<f64>() / n;
         let share = |of: &dyn Fn(&Simulated) -> bool| mean(&|sitting| f64::from(u8::from(of(sitting))));

@@ -28,6 +28,7 @@ pub struct Sitting<'a> {
     bank: &'a Bank,
     rules: &'a Rules,
     posterior: Posterior,
+    ability: Ability,
     answered: Vec<bool>,
     /// Answers that count, by skill.
     asked: [usize; 4],
@@ -51,10 +52,12 @@ pub struct Choice {
 impl<'a> Sitting<'a> {
     /// Before the first item.
     pub fn new(bank: &'a Bank, rules: &'a Rules) -> Self {
+        let posterior = Posterior::new(rules.prior);
         Self {
             bank,
             rules,
-            posterior: Posterior::new(rules.prior),
+            ability: posterior.ability(),
+            posterior,
             answered: vec![false; bank.items().len()],
             asked: [0; 4],
             scored: 0,
@@ -68,6 +71,7 @@ impl<'a> Sitting<'a> {
         self.answered[place] = true;
         if scored {
             self.posterior.answer(item.likelihood(), right);
+            self.ability = self.posterior.ability();
             self.asked[item.skill as usize] += 1;
             self.scored += 1;
         } else {
@@ -77,7 +81,7 @@ impl<'a> Sitting<'a> {
 
     /// The ability so far.
     pub fn ability(&self) -> Ability {
-        self.posterior.ability()
+        self.ability
     }
 
     /// What is known of the ability so far.
@@ -92,7 +96,7 @@ impl<'a> Sitting<'a> {
 
     /// The item to ask next, or `None` when the bank has no more.
     pub fn next(&self, seed: u64) -> Option<Choice> {
-        let theta = self.ability().theta;
+        let theta = self.ability.theta;
         self.pretest(seed, theta).or_else(|| self.most_informative(seed, theta))
     }
 

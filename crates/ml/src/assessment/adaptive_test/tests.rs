@@ -106,3 +106,107 @@ fn the_report_counts_answers_per_skill_in_the_order_of_skills() {
     );
     assert_eq!(report.band, Cefr::from_theta(report.ability.theta));
 }
+
+/// Reading items as (name, difficulty, exposure); the answers to those with "pretest" in their name do not count.
+fn with_exposure(items: &[(&str, f64, f64)]) -> CatalogTest {
+    let toml = |(id, difficulty, exposure): &(&str, f64, f64)| {
+        format!(
+            "[[item]]\nid = \"{id}\"\nlevel = \"B1\"\nskill = \"reading\"\nfocus = \"x\"\nquestion = \"?\"\n\
+             choices = [\"a\", \"b\", \"c\", \"d\"]\nanswer = 0\ndiscrimination = 1.2\ndifficulty = {difficulty:?}\n\
+             exposure = {exposure:?}\npretest = {}\n",
+            id.contains("pretest")
+        )
+    };
+    let text: String = items.iter().map(toml).collect();
+    CatalogTest::new(&Catalog::parse([("items/test.toml", text.as_str())]).expect("a good bank"))
+}
+
+#[test]
+fn an_item_is_had_by_as_many_sittings_as_its_exposure_says() {
+    let test = with_exposure(&[("best", 0.0, 0.3), ("good", 3.0, 1.0), ("fair", 3.1, 1.0), ("last", 3.2, 1.0)]);
+    let has = |seed: u64| {
+        (0..4).any(|at| {
+            let mut responses = vec![];
+            for _ in 0..at {
+                let next = test.next(&responses, seed).expect("items are left");
+                responses.push(Response { item: next.item, correct: true, scored: true });
+            }
+            test.next(&responses, seed).is_some_and(|next| {
+                next.item.as_str() == "best" && !matches!(next.reason, SelectionReason::ExposureRelaxed { .. })
+            })
+        })
+    };
+    let sittings = (0..2_000).filter(|seed| has(*seed)).count();
+    assert!((540..=660).contains(&sittings), "{sittings} of 2,000");
+}
+
+#[test]
+fn what_a_sitting_may_not_have_is_told_and_comes_when_nothing_else_is_left() {
+    let test = with_exposure(&[("best", 0.0, 0.001), ("other", 3.0, 1.0)]);
+    let seed = (0..100).find(|seed| test.next(&[], *seed).is_some_and(|next| next.item.as_str() == "other"));
+    let seed = seed.expect("most sittings may not have the best item");
+    let first = test.next(&[], seed).expect("an item");
+    assert_eq!(first.reason, SelectionReason::Information { rank: 1, drawn_from: 1, held_back: 1 });
+    let second = test.next(&[response("other", true)], seed).expect("an item");
+    assert_eq!(second.reason, SelectionReason::ExposureRelaxed { rank: 1, drawn_from: 1 });
+}
+
+#[test]
+fn two_pretest_items_come_between_the_third_and_the_eighth_answer_and_leave_the_ability_as_it_is() {
+    let names: Vec<_> = (0..20).map(|at| format!("item-{at}")).collect();
+    let mut items: Vec<_> = names.iter().map(|name| (name.as_str(), 0.0, 1.0)).collect();
+    items.extend([("pretest-a", 0.0, 1.0), ("pretest-b", 0.5, 1.0), ("pretest-c", 4.0, 1.0)]);
+    let test = with_exposure(&items);
+    let mut first_places = BTreeSet::new();
+    for seed in 0..200 {
+        let (mut responses, mut scored, mut pretests) = (vec![], 0, vec![]);
+        for number in 0..12 {
+            let next = test.next(&responses, seed).expect("items are left");
+            let counts = next.reason.is_scored();
+            let before = test.ability(&responses);
+            if counts {
+                scored += 1;
+            } else {
+                pretests.push(scored);
+            }
+            responses.push(Response { item: next.item, correct: number % 2 == 0, scored: counts });
+            assert_eq!(test.ability(&responses) == before, !counts);
+        }
+        let [first, second] = pretests[..] else { panic!("{pretests:?}") };
+        assert!((2..=4).contains(&first) && (5..=7).contains(&second), "{pretests:?}");
+        first_places.insert(first);
+        let report = test.report(&responses);
+        assert_eq!(report.skills[0].answered, 10);
+    }
+    assert_eq!(first_places, [2, 3, 4].into());
+}
+
+#[test]
+fn the_probabilities_of_the_bands_are_those_of_the_posterior_and_sum_to_one() {
+    let names: Vec<_> = (0..12).map(|at| format!("item-{at}")).collect();
+    let items: Vec<_> = names.iter().map(|name| (name.as_str(), 0.0, 1.0)).collect();
+    let test = with_exposure(&items);
+    let answers: Vec<_> = names.iter().enumerate().map(|(at, name)| response(name, at % 3 != 0)).collect();
+    let report = test.report(&answers);
+    let sum: f64 = report.bands.iter().map(|it| it.probability).sum();
+    assert!((sum - 1.0).abs() < 1e-12 && report.bands.len() == 5);
+    let likeliest = report.bands.iter().max_by(|one, other| one.probability.total_cmp(&other.probability));
+    assert_eq!(likeliest.map(|it| it.band), Some(report.band));
+    assert!(test.report(&[]).bands.iter().all(|it| (0.05..0.4).contains(&it.probability)));
+}
+
+#[test]
+fn the_hash_of_the_parameters_changes_with_any_of_them() {
+    let hash = |items: &[(&str, f64, f64)]| {
+        with_exposure(items).report(&[]).model.map(|model| model.parameters_hash).expect("a model")
+    };
+    let hashes: BTreeSet<_> = [
+        hash(&[("one", 0.0, 1.0)]),
+        hash(&[("one", 0.1, 1.0)]),
+        hash(&[("one", 0.0, 0.5)]),
+        hash(&[("two", 0.0, 1.0)]),
+        hash(&[("pretest-one", 0.0, 1.0)]),
+    ]
+    .into();
+    assert_eq!((hashes.len(), hash(&[("one", 0.0, 1.0)]).len()), (5, 64));
+}

@@ -103,9 +103,8 @@ mod tests {
         let abilities = expected_a_posteriori(&simulation.responses, &simulation.curves);
         let prior = Prior { mean: 0.0, standard_deviation: 1.0 };
         for (person, ability) in abilities.iter().enumerate().take(50) {
-            let answer = |(item, curve): (usize, &Curve)| {
-                simulation.responses.answer(person, item).map(|right| (*curve, right))
-            };
+            let answer =
+                |(item, curve): (usize, &Curve)| simulation.responses.answer(person, item).map(|right| (*curve, right));
             let answers: Vec<_> = simulation.curves.iter().enumerate().filter_map(answer).collect();
             let one = crate::assessment::posterior::expected_a_posteriori(prior, &answers);
             assert!((one.theta - ability.theta).abs() < 1e-4, "{one:?} {ability:?}");
@@ -118,9 +117,8 @@ mod tests {
         let simulation = design(12).simulate();
         let abilities = maximum_a_posteriori(&simulation.responses, &simulation.curves);
         for (person, ability) in abilities.iter().enumerate().take(50) {
-            let answer = |(item, curve): (usize, &Curve)| {
-                simulation.responses.answer(person, item).map(|right| (*curve, right))
-            };
+            let answer =
+                |(item, curve): (usize, &Curve)| simulation.responses.answer(person, item).map(|right| (*curve, right));
             let answers: Vec<_> = simulation.curves.iter().enumerate().filter_map(answer).collect();
             let likelihood =
                 |theta: f64| answers.iter().map(|(curve, right)| curve.log_likelihood(*right, theta)).sum::<f64>();
