@@ -49,7 +49,7 @@ fn three_ways_of_testing_stand_side_by_side_and_the_same_seed_gives_the_same_byt
     let folder = folder();
     let line = "--items 120 --learners 1000 --se 0.4 --rate 0.4 --seed 3 --bank bank.csv --plots plots";
     let table = told(&adaptive(&folder, line));
-    for row in ["maximum information", "+ equal skills, one of three", "+ Sympson-Hetter"] {
+    for row in ["maximum information", "+ skills, one of three", "+ Sympson-Hetter"] {
         assert!(table.lines().any(|it| it.starts_with(row)), "{table}");
     }
     let figure = |row: &str, column: usize| -> f64 {
@@ -73,10 +73,10 @@ fn parameters_are_written_into_a_catalogue_that_stays_as_it_is_otherwise() {
     catalogue(&folder);
     let path = folder.path().join("ours/items/all.toml");
     let before = fs::read_to_string(&path).expect("written");
-    told(&adaptive(&folder, "--catalog ours --learners 1000 --rate 0.5 --longest 12"));
+    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.5 --longest 12"));
     assert_eq!(fs::read_to_string(&path).expect("read"), before, "nothing is written unless asked");
 
-    told(&adaptive(&folder, "--catalog ours --learners 1000 --rate 0.5 --longest 12 --write"));
+    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.5 --longest 12 --write"));
     let after = fs::read_to_string(&path).expect("read");
     let without: String = after.split_inclusive('\n').filter(|line| !line.starts_with("exposure = ")).collect();
     assert_eq!(without, before);
@@ -87,10 +87,10 @@ fn parameters_are_written_into_a_catalogue_that_stays_as_it_is_otherwise() {
 fn what_cannot_be_done_is_told_in_one_line() {
     let folder = folder();
     for (line, code, problem) in [
-        ("--catalog nowhere", 1, "nowhere cannot be read"),
+        ("--level-test nowhere", 1, "nowhere cannot be read"),
         ("--rate 0", 2, "give a number from 0.05 to 1"),
         ("--se 3", 2, "give a number from 0.1 to 1"),
-        ("--write", 2, "--catalog"),
+        ("--write", 2, "--level-test"),
     ] {
         let output = adaptive(&folder, line);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -30,8 +30,8 @@ pub struct Round {
     pub highest: f64,
 }
 
-/// Sets the exposure-control parameters of the items of `bank` so that none is asked of more than `rate` of the learners,
-/// and returns the rounds that it took; the last was that of the parameters that are set. Where the bank cannot give that,
+/// Sets the exposure-control parameters of the items of `bank` so that none is asked of more than `rate` of the learners
+/// (with something to spare), and returns the rounds that it took; the last was that of the parameters that are set. Where the bank cannot give that,
 /// they are those of the round that came nearest.
 pub fn control(bank: &mut Bank, rules: &Rules, rule: StoppingRule, learners: Learners, rate: f64) -> Vec<Round> {
     let rules = Rules { control_exposure: true, ..*rules };
@@ -55,7 +55,7 @@ pub fn control(bank: &mut Bank, rules: &Rules, rule: StoppingRule, learners: Lea
         if best.as_ref().is_none_or(|(nearest, _)| highest < *nearest) {
             best = Some((highest, parameters.clone()));
         }
-        if highest <= rate {
+        if highest <= aim.midpoint(rate) {
             return rounds;
         }
         for (place, (parameter, count)) in parameters.into_iter().zip(&asked).enumerate() {

@@ -25,20 +25,20 @@ const FRESH: u64 = 0x0066_7265_7368;
 pub(crate) struct AdaptiveOptions {
     /// The level test over the catalogue in this folder, rather than a simulated bank
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["items", "guessing"])]
-    catalog: Option<PathBuf>,
+    level_test: Option<PathBuf>,
     /// How many items a simulated bank has: a uniform from 0.5 to 2, b standard normal, four skills
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u16).range(20..=10_000))]
     items: u16,
     /// How many of a hundred who know nothing are right, in a simulated bank
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=50))]
     guessing: u8,
-    /// The standard error to end at, in logits [default: 0.3; with --catalog that of the level test]
+    /// The standard error to end at, in logits [default: 0.3; with --level-test that of the level test]
     #[arg(long, value_name = "LOGITS", value_parser = between::<100, 1_000>)]
     se: Option<Thousandths>,
-    /// The fewest items [default: 5; with --catalog that of the level test]
+    /// The fewest items [default: 5; with --level-test that of the level test]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     shortest: Option<u32>,
-    /// The most items [default: 60; with --catalog that of the level test]
+    /// The most items [default: 60; with --level-test that of the level test]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     longest: Option<u32>,
     /// The share of learners that one item may be asked of
@@ -57,7 +57,7 @@ pub(crate) struct AdaptiveOptions {
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
     /// Writes the exposure-control parameters into the files of the catalogue
-    #[arg(long, requires = "catalog")]
+    #[arg(long, requires = "level_test")]
     write: bool,
 }
 
@@ -100,7 +100,7 @@ struct Report {
 /// # Errors
 /// A catalogue that cannot be read or has no items, or a file that cannot be written.
 pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
-    let (mut bank, test, given) = match &options.catalog {
+    let (mut bank, test, given) = match &options.level_test {
         Some(folder) => (Bank::of(&crate::catalog::load(Some(folder))?), Rules::LEVEL_TEST, StoppingRule::default()),
         None => {
             let rules = Rules { prior: Prior { mean: 0.0, standard_deviation: 1.0 }, pretests: 0, ..Rules::LEVEL_TEST };
@@ -109,7 +109,7 @@ pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
         }
     };
     if bank.items().iter().all(|item| item.pretest) {
-        let path = options.catalog.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
+        let path = options.level_test.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
         return Err(IrtError::NoItems { path });
     }
     let rule = StoppingRule {
@@ -127,7 +127,7 @@ pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
     };
     let rows = vec![
         row("maximum information", Rules::maximum_information(test.prior)),
-        row("+ equal skills, one of three", Rules { control_exposure: false, ..test }),
+        row("+ skills, one of three", Rules { control_exposure: false, ..test }),
         row("+ Sympson-Hetter", test),
     ];
     let subtitle = format!(
@@ -149,7 +149,7 @@ pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
             write(&folder.join(name), &svg)?;
         }
     }
-    if let Some(folder) = options.catalog.as_ref().filter(|_| options.write) {
+    if let Some(folder) = options.level_test.as_ref().filter(|_| options.write) {
         let parameters: BTreeMap<_, _> =
             report.bank.items().iter().map(|item| (item.id.clone(), item.exposure)).collect();
         exposures::rewrite(folder, &parameters)?;
