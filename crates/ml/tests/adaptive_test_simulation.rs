@@ -4,6 +4,8 @@
 //! whether the catalogue's provisional item parameters are right. Where learners are drawn otherwise, it says how wrong
 //! the test then is.
 
+#![allow(clippy::print_stdout, reason = "figures, for whoever asks for them with --nocapture")]
+
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use baeum_domain::{

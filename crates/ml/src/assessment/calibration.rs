@@ -269,7 +269,6 @@ mod tests {
         for (guessing, most) in [(0.0, 0.18), (0.25, 0.25)] {
             let (errors, covered) = recover(guessing);
             let shown = format!("guessing {guessing}: rmse {errors:.3?}, covered {covered:?} of 200");
-            println!("{shown}");
             assert!(errors.iter().all(|error| *error < most), "{shown}");
             assert!(covered.iter().all(|count| *count >= 180), "{shown}");
         }

@@ -1,6 +1,6 @@
 //! Writing exposure-control parameters into the files of a catalogue, which stay as they are otherwise.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use baeum_domain::{catalog::Catalog, ids::ItemId};
 
@@ -50,7 +50,7 @@ fn rewritten(text: &str, exposures: &BTreeMap<ItemId, f64>) -> String {
             if !line.ends_with('\n') {
                 new.push('\n');
             }
-            new.push_str(&format!("exposure = {exposure}\n"));
+            let _ = writeln!(new, "exposure = {exposure}");
         }
     }
     new

@@ -1,6 +1,6 @@
 //! The items that a test can ask.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use baeum_domain::{
     assessment::item::Item,
@@ -92,7 +92,10 @@ impl Bank {
                 hash.update(number.to_bits().to_be_bytes());
             }
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 

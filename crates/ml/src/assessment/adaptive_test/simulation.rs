@@ -126,15 +126,15 @@ pub struct Figures {
 impl Figures {
     /// Of `sittings`, of which there must be one at least, over a bank of `items`, which aimed at `standard_error`.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub fn of<'a>(sittings: impl Iterator<Item = &'a Simulated> + Clone, items: usize, standard_error: f64) -> Self {
-        let n = sittings.clone().count() as f64;
-        let mean = |of: &dyn Fn(&Simulated) -> f64| sittings.clone().map(of).sum::<f64>() / n;
+    pub fn of(sittings: &[&Simulated], items: usize, standard_error: f64) -> Self {
+        let n = sittings.len() as f64;
+        let mean = |of: &dyn Fn(&Simulated) -> f64| sittings.iter().map(|sitting| of(sitting)).sum::<f64>() / n;
         let share = |of: &dyn Fn(&Simulated) -> bool| mean(&|sitting| f64::from(u8::from(of(sitting))));
         let error = |sitting: &Simulated| sitting.ability.theta - sitting.truth;
         let off =
             |sitting: &Simulated| Cefr::from_theta(sitting.ability.theta).distance(Cefr::from_theta(sitting.truth));
         let mut exposures = vec![0.0; items];
-        for place in sittings.clone().flat_map(|sitting| &sitting.places) {
+        for place in sittings.iter().flat_map(|sitting| &sitting.places) {
             exposures[*place] += 1.0 / n;
         }
         let length = mean(&|sitting| sitting.places.len() as f64);

@@ -100,13 +100,12 @@ struct Report {
 /// # Errors
 /// A catalogue that cannot be read or has no items, or a file that cannot be written.
 pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
-    let (mut bank, test, given) = match &options.level_test {
-        Some(folder) => (Bank::of(&crate::catalog::load(Some(folder))?), Rules::LEVEL_TEST, StoppingRule::default()),
-        None => {
-            let rules = Rules { prior: Prior { mean: 0.0, standard_deviation: 1.0 }, pretests: 0, ..Rules::LEVEL_TEST };
-            let rule = StoppingRule { target_standard_error: 0.3, min_items: 5, max_items: 60 };
-            (simulation_bank(options), rules, rule)
-        }
+    let (mut bank, test, given) = if let Some(folder) = &options.level_test {
+        (Bank::of(&crate::catalog::load(Some(folder))?), Rules::LEVEL_TEST, StoppingRule::default())
+    } else {
+        let prior = Prior { mean: 0.0, standard_deviation: 1.0 };
+        let rule = StoppingRule { target_standard_error: 0.3, min_items: 5, max_items: 60 };
+        (simulated_bank(options), Rules { prior, pretests: 0, ..Rules::LEVEL_TEST }, rule)
     };
     if bank.items().iter().all(|item| item.pretest) {
         let path = options.level_test.as_ref().map_or_else(String::new, |folder| folder.display().to_string());
@@ -122,7 +121,7 @@ pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
     let rounds = control(&mut bank, &test, rule, fitted, options.rate.number());
     let row = |name, rules: Rules| {
         let sittings = simulate(&bank, &rules, rule, fresh, &bank);
-        let figures = Figures::of(sittings.iter(), bank.items().len(), rule.target_standard_error);
+        let figures = Figures::of(&sittings.iter().collect::<Vec<_>>(), bank.items().len(), rule.target_standard_error);
         Row { name, sittings, figures }
     };
     let rows = vec![
@@ -166,7 +165,7 @@ pub(super) fn run(options: &AdaptiveOptions) -> Result<(), IrtError> {
     Ok(())
 }
 
-fn simulation_bank(options: &AdaptiveOptions) -> Bank {
+fn simulated_bank(options: &AdaptiveOptions) -> Bank {
     bank(options.items, f64::from(options.guessing) / 100.0, options.seed)
 }
 
@@ -196,7 +195,7 @@ fn render(report: &Report) -> String {
     let _ = writeln!(text, "\n{}, by true ability\n", last.name);
     let _ = writeln!(text, "{:12} {:>8} {:>6} {:>7} {:>6} {:>8}", "", "learners", "items", "bias", "RMSE", "exposure");
     for (name, sittings) in by_ability(&last.sittings) {
-        let of = Figures::of(sittings.iter().copied(), report.bank.items().len(), 0.0);
+        let of = Figures::of(&sittings, report.bank.items().len(), 0.0);
         let _ = writeln!(
             text,
             "{name:12} {:>8} {:>6.2} {:>7.3} {:>6.3} {:>8.3}",
