@@ -73,10 +73,10 @@ fn parameters_are_written_into_a_catalogue_that_stays_as_it_is_otherwise() {
     catalogue(&folder);
     let path = folder.path().join("ours/items/all.toml");
     let before = fs::read_to_string(&path).expect("written");
-    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.5 --longest 12"));
+    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.3 --longest 12"));
     assert_eq!(fs::read_to_string(&path).expect("read"), before, "nothing is written unless asked");
 
-    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.5 --longest 12 --write"));
+    told(&adaptive(&folder, "--level-test ours --learners 1000 --rate 0.3 --longest 12 --write"));
     let after = fs::read_to_string(&path).expect("read");
     let without: String = after.split_inclusive('\n').filter(|line| !line.starts_with("exposure = ")).collect();
     assert_eq!(without, before);
