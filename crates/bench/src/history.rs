@@ -9,7 +9,7 @@ use baeum_domain::{
     Decider, DomainEvent, Sealed,
     assessment::{
         assessment::{Assessment, Event as AssessmentEvent, StopReason, StoppingRule},
-        testing::{Ability, LevelReport, Selection, SkillEstimate, Weakness},
+        testing::{Ability, BandProbability, LevelReport, Selection, SelectionReason, SkillEstimate, Weakness},
     },
     ids::{AssessmentId, AttemptId, ClipId, Focus, LessonId, RecommendationId, TaskId, UserId, ViewingId},
     learning::{
@@ -218,7 +218,13 @@ impl Scene<'_> {
             step if step % 2 == 1 => AssessmentEvent::ItemAdministered {
                 learner_id: self.learner_id(),
                 ordinal,
-                selection: Selection { item: item(), skill: Skill::Reading, theta: ability.theta, information: 0.4 },
+                selection: Selection {
+                    item: item(),
+                    skill: Skill::Reading,
+                    theta: ability.theta,
+                    information: 0.4,
+                    reason: SelectionReason::Information { rank: 1, drawn_from: 3, held_back: 2 },
+                },
             },
             _ => AssessmentEvent::ItemAnswered {
                 learner_id: self.learner_id(),
@@ -379,7 +385,9 @@ impl Scene<'_> {
     fn report(&self, ability: Ability) -> LevelReport {
         let weak = Weakness { skill: Skill::Reading, focus: self.story.focus.clone() };
         let skills = vec![SkillEstimate { skill: Skill::Reading, ability, answered: 8, correct: 5 }];
-        LevelReport { ability, band: Cefr::from_theta(ability.theta), skills, weaknesses: vec![weak] }
+        let band = Cefr::from_theta(ability.theta);
+        let bands = vec![BandProbability { band, probability: 1.0 }];
+        LevelReport { ability, band, bands, skills, weaknesses: vec![weak], model: None }
     }
 
     fn task(&self, task: usize) -> TaskId {

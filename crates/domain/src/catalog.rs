@@ -168,6 +168,9 @@ fn check_item(item: &Item) -> Result<(), String> {
     if !(0.2..=3.0).contains(&item.discrimination) {
         return Err(format!("discrimination {} is out of range: give 0.2 to 3", item.discrimination));
     }
+    if !(item.exposure > 0.0 && item.exposure <= 1.0) {
+        return Err(format!("exposure {} is out of range: give more than 0, to 1", item.exposure));
+    }
     if !(-4.0..=4.0).contains(&item.difficulty) {
         return Err(format!("difficulty {} is out of range: give -4 to 4", item.difficulty));
     }

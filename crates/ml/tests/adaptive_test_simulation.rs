@@ -1,19 +1,30 @@
 //! Simulated learners sit the level test over the real catalogue.
 //!
 //! Answers are drawn from the model itself, so this measures the test (its estimator, selection and stopping), not
-//! whether the catalogue's provisional item parameters are right.
+//! whether the catalogue's provisional item parameters are right. Where learners are drawn otherwise, it says how wrong
+//! the test then is.
+
+#![allow(clippy::print_stdout, reason = "figures, for whoever asks for them with --nocapture")]
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use baeum_domain::{
     assessment::{
         assessment::StoppingRule,
-        testing::{Ability, AdaptiveTest, Response},
+        testing::{Ability, AdaptiveTest, BandProbability, Response},
     },
     catalog::Catalog,
     level::{Cefr, Skill},
 };
-use baeum_ml::assessment::{adaptive_test::CatalogTest, two_parameter::ItemParameters};
+use baeum_ml::assessment::{
+    adaptive_test::{
+        Bank, CatalogTest, Rules,
+        exposure::control,
+        simulation::{Learners, bank, simulate},
+    },
+    irt::Curve,
+    posterior::Prior,
+};
 
 const LEARNERS: u32 = 1_000;
 
@@ -51,30 +62,28 @@ impl Rng {
 struct Sitting {
     truth: f64,
     ability: Ability,
+    bands: Vec<BandProbability>,
     responses: Vec<Response>,
 }
 
-fn sit(catalog: &Catalog, test: &CatalogTest, truth: f64, rng: &mut Rng) -> Sitting {
-    sit_guessing(catalog, test, truth, 0.0, rng)
-}
+/// The chance of those who know nothing where one of four choices is right.
+const QUARTER: f64 = 0.25;
 
-/// A learner who does not know guesses rightly with probability `guess`.
-fn sit_guessing(catalog: &Catalog, test: &CatalogTest, truth: f64, guess: f64, rng: &mut Rng) -> Sitting {
+/// Learners answer by chance in `guess` of the cases in which they do not know.
+fn sit(catalog: &Catalog, test: &CatalogTest, truth: f64, guess: f64, rng: &mut Rng) -> Sitting {
     let rule = StoppingRule::default();
     let seed = rng.bits();
     let mut responses = vec![];
     loop {
         let ability = test.ability(&responses);
         let answered = u32::try_from(responses.len()).expect("a short test");
-        let known = answered >= rule.min_items && ability.standard_error <= rule.target_standard_error;
-        if known || answered >= rule.max_items {
-            return Sitting { truth, ability, responses };
+        if rule.reason(answered, ability.standard_error).is_some() {
+            return Sitting { truth, ability, bands: test.report(&responses).bands, responses };
         }
         let next = test.next(&responses, seed).expect("the bank is larger than the test");
         let item = &catalog.items[&next.item];
-        let parameters = ItemParameters { discrimination: item.discrimination, difficulty: item.difficulty };
-        let probability = guess + (1.0 - guess) * parameters.probability(truth);
-        responses.push(Response { item: next.item, correct: rng.uniform() < probability });
+        let probability = Curve { a: item.discrimination, b: item.difficulty, c: guess }.probability(truth);
+        responses.push(Response { item: next.item, correct: rng.uniform() < probability, scored: true });
     }
 }
 
@@ -103,26 +112,65 @@ fn figures(sittings: &[Sitting]) -> Figures {
     }
 }
 
-#[test]
-fn a_thousand_learners_are_placed_without_bias_and_precisely_in_few_items() {
-    let (catalog, mut rng) = (catalog(), Rng(20_260_101));
+fn thousand(guess: f64, seed: u64) -> Vec<Sitting> {
+    let (catalog, mut rng) = (catalog(), Rng(seed));
     let test = CatalogTest::new(&catalog);
-    let sittings: Vec<_> = (0..LEARNERS)
-        .map(|_| {
-            let truth = 1.3 * rng.normal();
-            sit(&catalog, &test, truth, &mut rng)
-        })
-        .collect();
-    let Figures { bias, rmse, mean_items, same_band, within_a_band, covered } = figures(&sittings);
-    let shown = format!(
-        "bias {bias:.3}, rmse {rmse:.3}, items {mean_items:.1}, same band {same_band:.3}, \
-         within one {within_a_band:.3}, 95% interval covers {covered:.3}"
-    );
-    assert!(bias.abs() < 0.05, "{shown}");
-    assert!(rmse < 0.40, "{shown}");
-    assert!((8.0..20.0).contains(&mean_items), "{shown}");
-    assert!(same_band > 0.65 && within_a_band > 0.99, "{shown}");
-    assert!((0.92..0.98).contains(&covered), "{shown}");
+    let one = |_| {
+        let truth = 1.3 * rng.normal();
+        sit(&catalog, &test, truth, guess, &mut rng)
+    };
+    (0..LEARNERS).map(one).collect()
+}
+
+impl Figures {
+    fn shown(&self) -> String {
+        let Self { bias, rmse, mean_items, same_band, within_a_band, covered } = self;
+        format!(
+            "bias {bias:.3}, rmse {rmse:.3}, items {mean_items:.1}, same band {same_band:.3}, \
+             within one {within_a_band:.3}, 95% interval covers {covered:.3}"
+        )
+    }
+}
+
+#[test]
+fn a_thousand_learners_who_guess_where_they_do_not_know_are_placed_without_bias() {
+    let of = figures(&thousand(QUARTER, 20_260_101));
+    let shown = of.shown();
+    println!("{shown}");
+    assert!(of.bias.abs() < 0.05, "{shown}");
+    assert!(of.rmse < 0.48, "{shown}");
+    assert!((8.0..=24.0).contains(&of.mean_items), "{shown}");
+    assert!(of.same_band > 0.65 && of.within_a_band > 0.99, "{shown}");
+    assert!((0.92..0.98).contains(&of.covered), "{shown}");
+}
+
+/// The other way to be wrong, kept here so that its documentation stays true.
+#[test]
+fn learners_who_never_guess_are_placed_a_little_too_low() {
+    let of = figures(&thousand(0.0, 20_260_105));
+    println!("{}", of.shown());
+    assert!((-0.6..-0.1).contains(&of.bias), "{}", of.shown());
+    assert!(of.within_a_band > 0.9, "{}", of.shown());
+}
+
+#[test]
+fn bands_are_as_likely_as_they_are_said_to_be() {
+    let sittings = thousand(QUARTER, 20_260_106);
+    // Of all (sitting, band) said to have a probability of about p, a share of about p is the truth.
+    let mut bins = [(0.0, 0.0, 0.0); 5];
+    for sitting in &sittings {
+        for it in &sitting.bands {
+            let bin = &mut bins[[0.2, 0.4, 0.6, 0.8].iter().filter(|end| it.probability >= **end).count()];
+            bin.0 += 1.0;
+            bin.1 += it.probability;
+            bin.2 += f64::from(u8::from(it.band == Cefr::from_theta(sitting.truth)));
+        }
+    }
+    for (number, said, seen) in bins {
+        println!("{number} bands said {:.3} seen {:.3}", said / number, seen / number);
+        let error = 4.0 * (said / number * (1.0 - said / number) / number).sqrt();
+        assert!((said - seen).abs() / number < error + 0.02, "{bins:?}");
+    }
 }
 
 #[test]
@@ -131,30 +179,42 @@ fn the_pull_towards_the_mean_stays_small_at_every_ability_from_a1_to_c1() {
     let test = CatalogTest::new(&catalog);
     let mut table = String::new();
     for truth in [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5] {
-        let sittings: Vec<_> = (0..200).map(|_| sit(&catalog, &test, truth, &mut rng)).collect();
+        let sittings: Vec<_> = (0..200).map(|_| sit(&catalog, &test, truth, QUARTER, &mut rng)).collect();
         let of = figures(&sittings);
         writeln!(table, "{truth:+}: bias {:+.3}, rmse {:.3}, items {:.1}", of.bias, of.rmse, of.mean_items)
             .expect("a string takes all text");
-        assert!(of.bias.abs() < 0.25 && of.rmse < 0.50, "{table}");
+        assert!(of.bias.abs() < 0.4 && of.rmse < 0.65, "{table}");
     }
+    println!("{table}");
 }
 
-/// The known limit of the two-parameter model, kept here so that its documentation stays true.
 #[test]
-fn learners_who_guess_one_of_four_choices_are_placed_about_half_a_logit_too_high() {
-    let (catalog, mut rng) = (catalog(), Rng(20_260_105));
-    let test = CatalogTest::new(&catalog);
-    let sittings: Vec<_> = (0..LEARNERS)
-        .map(|_| {
-            let truth = 1.3 * rng.normal();
-            sit_guessing(&catalog, &test, truth, 0.25, &mut rng)
-        })
-        .collect();
-    let of = figures(&sittings);
-    assert!((0.35..0.65).contains(&of.bias), "bias {:.3}", of.bias);
-    assert!(of.within_a_band > 0.9, "within a band {:.3}", of.within_a_band);
-    let beginners: Vec<_> = (0..200).map(|_| sit_guessing(&catalog, &test, -2.5, 0.25, &mut rng)).collect();
-    assert!((0.9..1.4).contains(&figures(&beginners).bias), "bias {:.3}", figures(&beginners).bias);
+fn no_item_of_the_catalogue_is_asked_of_more_learners_than_its_exposure_control_aims_at() {
+    let (bank, rule) = (Bank::of(&catalog()), StoppingRule::default());
+    let learners = Learners { number: 4_000, population: Prior::POPULATION, seed: 20_260_107 };
+    let highest = |rules: &Rules| {
+        let sittings = simulate(&bank, rules, rule, learners, &bank);
+        let mut asked = vec![0_u32; bank.items().len()];
+        sittings.iter().flat_map(|sitting| &sitting.places).for_each(|place| asked[*place] += 1);
+        f64::from(asked.into_iter().max().unwrap_or(0)) / f64::from(learners.number)
+    };
+    let (with, without) =
+        (highest(&Rules::LEVEL_TEST), highest(&Rules { control_exposure: false, ..Rules::LEVEL_TEST }));
+    assert!(with < 0.38 && without > 0.6, "with exposure control {with}, without {without}");
+}
+
+#[test]
+fn exposure_control_reaches_its_rate_on_learners_that_it_was_not_fitted_to() {
+    let rules = Rules { prior: Prior { mean: 0.0, standard_deviation: 1.0 }, pretests: 0, ..Rules::LEVEL_TEST };
+    let rule = StoppingRule { target_standard_error: 0.35, min_items: 5, max_items: 40 };
+    let learners = Learners { number: 2_000, population: rules.prior, seed: 3 };
+    let mut bank = bank(200, 0.0, 3);
+    let rounds = control(&mut bank, &rules, rule, learners, 0.3);
+    assert!(rounds.last().is_some_and(|round| round.highest <= 0.3), "{rounds:?}");
+    let sittings = simulate(&bank, &rules, rule, Learners { seed: 4, ..learners }, &bank);
+    let mut asked = vec![0_u32; bank.items().len()];
+    sittings.iter().flat_map(|sitting| &sitting.places).for_each(|place| asked[*place] += 1);
+    assert!(asked.iter().all(|count| f64::from(*count) / 2_000.0 <= 0.3), "{asked:?}");
 }
 
 #[test]
@@ -163,7 +223,7 @@ fn no_item_is_asked_twice_and_skills_keep_equal_shares() {
     let test = CatalogTest::new(&catalog);
     for _ in 0..200 {
         let truth = 2.0 * rng.normal();
-        let sitting = sit(&catalog, &test, truth, &mut rng);
+        let sitting = sit(&catalog, &test, truth, QUARTER, &mut rng);
         let distinct: BTreeSet<_> = sitting.responses.iter().map(|response| &response.item).collect();
         assert_eq!(distinct.len(), sitting.responses.len());
         let shares = [Skill::Reading, Skill::Listening, Skill::Writing, Skill::Speaking]
@@ -178,7 +238,7 @@ fn the_same_seed_and_answers_give_the_same_test_to_the_bit() {
     let catalog = catalog();
     let sittings = || {
         let (test, mut rng) = (CatalogTest::new(&catalog), Rng(20_260_104));
-        let sittings: Vec<_> = (0..20).map(|_| sit(&catalog, &test, 0.4, &mut rng)).collect();
+        let sittings: Vec<_> = (0..20).map(|_| sit(&catalog, &test, 0.4, QUARTER, &mut rng)).collect();
         sittings.into_iter().map(|sitting| (sitting.ability.theta.to_bits(), sitting.responses)).collect::<Vec<_>>()
     };
     let first = sittings();
@@ -193,7 +253,7 @@ fn the_whole_bank_can_be_asked() {
     let test = CatalogTest::new(&catalog);
     let mut responses = vec![];
     while let Some(next) = test.next(&responses, 5) {
-        responses.push(Response { item: next.item, correct: responses.len() % 2 == 0 });
+        responses.push(Response { item: next.item, correct: responses.len() % 2 == 0, scored: true });
     }
     assert_eq!(responses.len(), catalog.items.len());
     let report = test.report(&responses);

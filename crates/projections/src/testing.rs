@@ -13,7 +13,7 @@ use baeum_domain::{
     assessment::{
         assessment::{Assessment, Command as AssessmentCommand, StoppingRule},
         calibration::{ItemBelief, ItemCalibrator},
-        testing::{Ability, LevelReport, Selection, SkillEstimate},
+        testing::{Ability, LevelReport, Selection, SelectionReason, SkillEstimate},
     },
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
@@ -297,8 +297,10 @@ pub(crate) fn report() -> LevelReport {
     LevelReport {
         ability,
         band: Cefr::B2,
+        bands: vec![],
         skills: vec![SkillEstimate { skill: Skill::Reading, ability, answered: 1, correct: 1 }],
         weaknesses: vec![],
+        model: None,
     }
 }
 
@@ -322,7 +324,9 @@ pub(crate) fn verdict(score: f64) -> Verdict {
 }
 
 fn selection(item: &str) -> Selection {
-    Selection { item: item.parse().expect("a valid item id"), skill: Skill::Reading, theta: 0.0, information: 0.5 }
+    let reason = SelectionReason::Information { rank: 1, drawn_from: 1, held_back: 0 };
+    let item = item.parse().expect("a valid item id");
+    Selection { item, skill: Skill::Reading, theta: 0.0, information: 0.5, reason }
 }
 
 fn catalog() -> Catalog {
@@ -396,7 +400,7 @@ impl ItemCalibrator for TestCalibrator {
         }
     }
 
-    fn update(&self, belief: ItemBelief, ability: Ability, correct: bool) -> ItemBelief {
+    fn update(&self, belief: ItemBelief, _guessing: f64, ability: Ability, correct: bool) -> ItemBelief {
         let step = if correct { -0.25 } else { 0.25 };
         ItemBelief { difficulty: belief.difficulty + step * ability.standard_error, var_difficulty: 0.16, ..belief }
     }

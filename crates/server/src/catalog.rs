@@ -29,7 +29,7 @@ built_in! {
 }
 
 /// How deep a catalogue's folders are looked into: enough for any order, and an end for links that go in circles.
-const DEPTH: usize = 8;
+pub(crate) const DEPTH: usize = 8;
 
 /// Why there is no catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,8 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
     Catalog::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(LoadError::Mistakes)
 }
 
-fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+/// The *.toml files below `folder`, so deep.
+pub(crate) fn collect(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: folder.to_owned(), error };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();

@@ -72,10 +72,20 @@ pub(crate) struct Report {
     ability: Ability,
     /// The level.
     band: Level,
+    /// How likely each level is, in their order; empty for a test from before this was computed.
+    bands: Vec<BandProbability>,
     /// Ability per skill.
     skills: Vec<SkillEstimate>,
     /// What to work on, the most telling first.
     weaknesses: Vec<Weakness>,
+}
+
+/// How likely a level is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BandProbability {
+    band: Level,
+    /// 0 to 1, given the answers and the uncertainty of where levels begin.
+    probability: f64,
 }
 
 /// How well a skill was shown.
@@ -110,9 +120,11 @@ impl From<testing::LevelReport> for Report {
             answered: it.answered,
             correct: it.correct,
         };
+        let band = |it: testing::BandProbability| BandProbability { band: it.band.into(), probability: it.probability };
         Self {
             ability: report.ability.into(),
             band: report.band.into(),
+            bands: report.bands.into_iter().map(band).collect(),
             skills: report.skills.into_iter().map(skill).collect(),
             weaknesses: report.weaknesses.into_iter().map(Into::into).collect(),
         }

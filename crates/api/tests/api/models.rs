@@ -13,7 +13,9 @@ use baeum_domain::{
     Entropy,
     assessment::{
         calibration::{ItemBelief, ItemCalibrator},
-        testing::{Ability, AdaptiveTest, LevelReport, Response, Selection, Weakness},
+        testing::{
+            Ability, AdaptiveTest, BandProbability, LevelReport, Response, Selection, SelectionReason, Weakness,
+        },
     },
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
@@ -192,13 +194,16 @@ impl AdaptiveTest for TestModels {
 
     fn next(&self, responses: &[Response], _seed: u64) -> Option<Selection> {
         let item = self.catalog.items.values().nth(responses.len())?;
-        Some(Selection { item: item.id.clone(), skill: item.skill, theta: 0.0, information: 0.25 })
+        let reason = SelectionReason::Information { rank: 1, drawn_from: 1, held_back: 0 };
+        Some(Selection { item: item.id.clone(), skill: item.skill, theta: 0.0, information: 0.25, reason })
     }
 
     fn report(&self, responses: &[Response]) -> LevelReport {
         let focus = "articles".parse().expect("sound");
         let weaknesses = vec![Weakness { skill: Skill::Writing, focus }];
-        LevelReport { ability: self.ability(responses), band: Cefr::B1, skills: vec![], weaknesses }
+        let ability = self.ability(responses);
+        let bands = vec![BandProbability { band: Cefr::B1, probability: 1.0 }];
+        LevelReport { ability, band: Cefr::B1, bands, skills: vec![], weaknesses, model: None }
     }
 }
 
@@ -272,7 +277,7 @@ impl ItemCalibrator for TestModels {
         }
     }
 
-    fn update(&self, belief: ItemBelief, _ability: Ability, _correct: bool) -> ItemBelief {
+    fn update(&self, belief: ItemBelief, _guessing: f64, _ability: Ability, _correct: bool) -> ItemBelief {
         ItemBelief { var_difficulty: belief.var_difficulty * 0.9, ..belief }
     }
 }

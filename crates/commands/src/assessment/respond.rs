@@ -87,8 +87,9 @@ impl Commands {
         let test = &self.ports.test;
         let correct = answer.choice == item.answer;
         let before = test.ability(&sitting.responses);
+        let scored = sitting.current.as_ref().is_none_or(|asked| asked.reason.is_scored());
         let mut responses = sitting.responses.clone();
-        responses.push(Response { item: answer.item.clone(), correct });
+        responses.push(Response { item: answer.item.clone(), correct, scored });
         Ok(Command::Respond {
             item: answer.item.clone(),
             choice: answer.choice,

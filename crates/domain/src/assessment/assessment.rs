@@ -3,10 +3,11 @@
 //! Life cycle: started, then item administered and answered in turn, then assessed or abandoned.
 //! Invariants: only the administered item can be answered, once; the test ends when its stopping rule says so, and
 //! nothing happens after its end. Ability, item selection and report come from the psychometric model as data in the
-//! command; whether to stop is decided here.
+//! command; whether to stop is decided here. Pretest items do not count, neither towards ability nor towards length.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::testing::{Ability, LevelReport, Response, Selection};
 use crate::{
@@ -19,15 +20,28 @@ use crate::{
 pub struct StoppingRule {
     /// Stop once the standard error of theta is at most this, in logits.
     pub target_standard_error: f64,
-    /// But not before this many answers.
+    /// But not before this many answers that count.
     pub min_items: u32,
-    /// And at this many answers at the latest.
+    /// And at this many answers that count at the latest.
     pub max_items: u32,
+}
+
+impl StoppingRule {
+    /// Why a test ends after `scored` answers that count, at this standard error in logits; `None` while it goes on.
+    pub fn reason(self, scored: u32, standard_error: f64) -> Option<StopReason> {
+        if scored >= self.max_items {
+            Some(StopReason::Length)
+        } else if scored >= self.min_items && standard_error <= self.target_standard_error {
+            Some(StopReason::StandardError)
+        } else {
+            None
+        }
+    }
 }
 
 impl Default for StoppingRule {
     fn default() -> Self {
-        Self { target_standard_error: 0.35, min_items: 8, max_items: 24 }
+        Self { target_standard_error: 0.4, min_items: 8, max_items: 24 }
     }
 }
 
@@ -106,6 +120,8 @@ pub enum Event {
 }
 
 impl DomainEvent for Event {
+    const VERSIONS: &'static [(&'static str, u16)] = &[("ItemAdministered", 2), ("LevelAssessed", 2)];
+
     fn event_type(&self) -> &'static str {
         self.into()
     }
@@ -209,6 +225,8 @@ pub enum Error {
 impl Decider for Assessment {
     const AGGREGATE: &'static str = "assessment";
     const CONTEXT: &'static str = "assessment";
+    const SNAPSHOT_VERSION: u16 = 2;
+
     type Command = Command;
     type Event = Event;
     type Error = Error;
@@ -249,9 +267,10 @@ impl Decider for Assessment {
             Event::AssessmentStarted { .. } => {}
             Event::ItemAdministered { selection, .. } => sitting.current = Some(selection.clone()),
             Event::ItemAnswered { item, choice, correct, .. } => {
-                sitting.responses.push(Response { item: item.clone(), correct: *correct });
+                let asked = sitting.current.take();
+                let scored = asked.is_none_or(|selection| selection.reason.is_scored());
+                sitting.responses.push(Response { item: item.clone(), correct: *correct, scored });
                 sitting.choices.push(*choice);
-                sitting.current = None;
             }
             Event::LevelAssessed { report, .. } => sitting.ending = Some(Ending::Assessed(report.clone())),
             Event::AssessmentAbandoned { .. } => {
@@ -259,6 +278,22 @@ impl Decider for Assessment {
                 sitting.ending = Some(Ending::Abandoned);
             }
         }
+    }
+
+    fn upcast(event_type: &str, version: u16, payload: &Value) -> Option<Value> {
+        let mut payload = payload.clone();
+        match (event_type, version) {
+            ("ItemAdministered", 1) => {
+                payload.get_mut("selection")?.as_object_mut()?.insert("reason".into(), json!({ "kind": "unrecorded" }));
+            }
+            ("LevelAssessed", 1) => {
+                let report = payload.get_mut("report")?.as_object_mut()?;
+                report.insert("bands".into(), json!([]));
+                report.insert("model".into(), Value::Null);
+            }
+            _ => return None,
+        }
+        Some(payload)
     }
 }
 
@@ -279,8 +314,9 @@ impl Sitting {
         let ordinal = u32::try_from(self.responses.len()).unwrap_or(u32::MAX).saturating_add(1);
         let learner_id = self.learner_id;
         let after = report.ability;
+        let scored = self.scored() + u32::from(current.reason.is_scored());
         let answered = Event::ItemAnswered { learner_id, item, ordinal, choice, correct, response_ms, before, after };
-        let consequence = match (self.stop_reason(ordinal, after.standard_error), next) {
+        let consequence = match (self.rule.reason(scored, after.standard_error), next) {
             (None, Some(selection)) => Event::ItemAdministered { learner_id, ordinal: ordinal + 1, selection },
             (reason, _) => Event::LevelAssessed {
                 assessment_id: self.assessment_id,
@@ -293,14 +329,9 @@ impl Sitting {
         Ok(vec![answered, consequence])
     }
 
-    fn stop_reason(&self, answered: u32, standard_error: f64) -> Option<StopReason> {
-        if answered >= self.rule.max_items {
-            Some(StopReason::Length)
-        } else if answered >= self.rule.min_items && standard_error <= self.rule.target_standard_error {
-            Some(StopReason::StandardError)
-        } else {
-            None
-        }
+    /// How many answers count so far.
+    fn scored(&self) -> u32 {
+        u32::try_from(self.responses.iter().filter(|response| response.scored).count()).unwrap_or(u32::MAX)
     }
 }
 
@@ -308,6 +339,7 @@ impl Sitting {
 mod tests {
     use super::*;
     use crate::{
+        assessment::testing::{BandProbability, SelectionReason, TestModel},
         level::{Cefr, Skill},
         spec::given,
     };
@@ -322,15 +354,22 @@ mod tests {
     }
 
     fn selection(name: &str) -> Selection {
-        Selection { item: item(name), skill: Skill::Reading, theta: 0.0, information: 0.5 }
+        let reason = SelectionReason::Information { rank: 2, drawn_from: 3, held_back: 1 };
+        Selection { item: item(name), skill: Skill::Reading, theta: 0.0, information: 0.5, reason }
+    }
+
+    fn pretest(name: &str) -> Selection {
+        Selection { reason: SelectionReason::Pretest, ..selection(name) }
     }
 
     fn report(standard_error: f64) -> LevelReport {
         LevelReport {
             ability: Ability { theta: 0.2, standard_error },
             band: Cefr::B1,
+            bands: vec![BandProbability { band: Cefr::B1, probability: 1.0 }],
             skills: vec![],
             weaknesses: vec![],
+            model: Some(TestModel { model_id: "test".into(), parameters_hash: "00".into() }),
         }
     }
 
@@ -441,6 +480,94 @@ mod tests {
         let mut history = started(9);
         history.extend([answered(0.3), assessed(0.3, StopReason::StandardError)]);
         given::<Assessment>(history).when(Command::Abandon).then_refused("has ended");
+    }
+
+    #[test]
+    fn a_pretest_item_does_not_count_towards_the_length() {
+        let mut history = started(1);
+        let Some(Event::ItemAdministered { selection: asked, .. }) = history.last_mut() else { panic!("an item") };
+        *asked = pretest("one");
+        let go_on = Event::ItemAdministered { learner_id: LEARNER, ordinal: 2, selection: selection("two") };
+        given::<Assessment>(history.clone())
+            .when(respond("one", 2, 0.8, Some("two")))
+            .then([answered(0.8), go_on.clone()]);
+
+        history.extend([answered(0.8), go_on]);
+        let sitting = Assessment::fold(&history).sitting.expect("it was started");
+        assert_eq!(sitting.responses, [Response { item: item("one"), correct: true, scored: false }]);
+        let events = given::<Assessment>(history).when(respond("two", 2, 0.8, Some("three")));
+        let Event::ItemAnswered { learner_id, choice, correct, response_ms, before, after, .. } = answered(0.8) else {
+            panic!("an answer")
+        };
+        let second = item("two");
+        events.then([
+            Event::ItemAnswered { learner_id, item: second, ordinal: 2, choice, correct, response_ms, before, after },
+            Event::LevelAssessed {
+                assessment_id: SITTING,
+                learner_id: LEARNER,
+                report: report(0.8),
+                items: 2,
+                reason: StopReason::Length,
+            },
+        ]);
+    }
+
+    /// The events that changed, as version 1 wrote them.
+    fn of_version_1() -> [(&'static str, Value); 2] {
+        let selection = json!({ "item": "one", "skill": "reading", "theta": 0.0, "information": 0.5 });
+        let ability = json!({ "theta": 0.2, "standard_error": 0.3 });
+        let report = json!({ "ability": ability, "band": "B1", "skills": [], "weaknesses": [] });
+        [
+            ("ItemAdministered", json!({ "learner_id": LEARNER, "ordinal": 1, "selection": selection })),
+            (
+                "LevelAssessed",
+                json!({ "assessment_id": SITTING, "learner_id": LEARNER, "report": report, "items": 1,
+                        "reason": "standard_error" }),
+            ),
+        ]
+    }
+
+    fn read(event_type: &str, body: Value) -> Result<Event, serde_json::Error> {
+        serde_json::from_value(Value::Object([(event_type.to_owned(), body)].into_iter().collect()))
+    }
+
+    #[test]
+    fn a_new_reader_lifts_the_events_of_version_1() {
+        let [(administered, first), (assessed, second)] = of_version_1();
+        let first = Assessment::upcast(administered, 1, &first).expect("there is an upcaster");
+        let selection = Selection { reason: SelectionReason::Unrecorded, ..selection("one") };
+        assert_eq!(
+            read(administered, first).expect("a body of version 2"),
+            Event::ItemAdministered { learner_id: LEARNER, ordinal: 1, selection }
+        );
+        let second = Assessment::upcast(assessed, 1, &second).expect("there is an upcaster");
+        let Event::LevelAssessed { report, .. } = read(assessed, second).expect("a body of version 2") else {
+            panic!("another event")
+        };
+        assert_eq!((report.bands, report.model), (vec![], None));
+        assert_eq!(Assessment::upcast(assessed, 2, &json!({})), None);
+        assert_eq!(Assessment::upcast("ItemAnswered", 1, &json!({})), None);
+    }
+
+    #[test]
+    fn a_new_reader_reads_what_it_writes() {
+        for event in [&started(9)[1], &assessed(0.3, StopReason::Length)] {
+            let stored = serde_json::to_value(event).expect("an event is JSON");
+            assert_eq!(serde_json::from_value::<Event>(stored).expect("an event"), *event);
+        }
+    }
+
+    /// What the build of version 1 read: unknown fields are passed over, but the log tells it the version, and it stops.
+    #[test]
+    fn an_old_reader_finds_all_of_version_1_in_version_2() {
+        for ((_, old), event) in of_version_1().into_iter().zip([&started(9)[1], &assessed(0.3, StopReason::Length)]) {
+            let stored = serde_json::to_value(event).expect("an event is JSON");
+            let new = stored.get(event.event_type()).expect("a body");
+            let part = if event.event_type() == "ItemAdministered" { "selection" } else { "report" };
+            for (key, value) in old[part].as_object().expect("an object") {
+                assert_eq!(new[part].get(key), Some(value), "{key}");
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub trait ItemCalibrator: Send + Sync {
     /// What is believed of an item that nobody has answered, from its catalogue parameters.
     fn prior(&self, discrimination: f64, difficulty: f64) -> ItemBelief;
 
-    /// What is believed after one answer of someone of `ability` (as estimated *before* this answer).
-    fn update(&self, belief: ItemBelief, ability: Ability, correct: bool) -> ItemBelief;
+    /// What is believed after one answer of someone of `ability` (as estimated *before* this answer) to an item that
+    /// those who know nothing answer rightly with probability `guessing`.
+    fn update(&self, belief: ItemBelief, guessing: f64, ability: Ability, correct: bool) -> ItemBelief;
 }

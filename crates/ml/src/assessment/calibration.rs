@@ -3,7 +3,7 @@
 //! What is believed of an item is a Gaussian over x = (log *a*, *b*). One answer *u* of a learner of ability θ, itself
 //! known only as N(θ̂, se²), has the likelihood
 //!
-//! L(x) = ∫ P(u | a, b, θ) N(θ; θ̂, se²) dθ, with P of the two-parameter logistic model.
+//! L(x) = ∫ P(u | a, b, θ) N(θ; θ̂, se²) dθ, with P = c + (1 − c) / (1 + exp(−a (θ − b))) and *c* known: those who know nothing are right that often.
 //!
 //! The posterior ∝ N(x; m, Σ) L(x) is replaced by the Gaussian of the same mean and covariance: assumed-density
 //! filtering by moment matching (Maybeck, 1982; Opper, 1998; for ratings of games and players Herbrich, Minka & Graepel,
@@ -27,7 +27,7 @@ use baeum_domain::assessment::{
     testing::Ability,
 };
 
-use super::two_parameter::sigmoid;
+use super::logistic::sigmoid;
 
 /// Nodes and weights of the 7-point Gauss–Hermite rule for a standard normal: Σ w f(x) ≈ E f(X).
 const RULE: [(f64, f64); 7] = [
@@ -76,13 +76,13 @@ impl ItemCalibrator for OnlineCalibrator {
         }
     }
 
-    fn update(&self, belief: ItemBelief, ability: Ability, correct: bool) -> ItemBelief {
+    fn update(&self, belief: ItemBelief, guessing: f64, ability: Ability, correct: bool) -> ItemBelief {
         let root = Cholesky::of(covariance(belief));
         let mut nodes = [(0.0, 0.0, 0.0, 0.0); 49];
         let pairs = RULE.iter().flat_map(|first| RULE.iter().map(move |second| (first, second)));
         for (node, ((z1, w1), (z2, w2))) in nodes.iter_mut().zip(pairs) {
             let (log_a, b) = root.at(belief, *z1, *z2);
-            *node = (*z1, *z2, w1 * w2, likelihood(libm::exp(log_a), b, ability, correct));
+            *node = (*z1, *z2, w1 * w2, likelihood((libm::exp(log_a), b, guessing), ability, correct));
         }
         let lowest = nodes.iter().map(|node| node.3).fold(f64::INFINITY, f64::min);
         let highest = nodes.iter().map(|node| node.3).fold(f64::NEG_INFINITY, f64::max);
@@ -113,8 +113,11 @@ impl ItemCalibrator for OnlineCalibrator {
 }
 
 /// The probability of the answer, over the uncertainty of the ability.
-fn likelihood(a: f64, b: f64, ability: Ability, correct: bool) -> f64 {
-    let at = |theta: f64| sigmoid(if correct { a * (theta - b) } else { -a * (theta - b) });
+fn likelihood((a, b, c): (f64, f64, f64), ability: Ability, correct: bool) -> f64 {
+    let at = |theta: f64| {
+        let z = a * (theta - b);
+        if correct { c + (1.0 - c) * sigmoid(z) } else { (1.0 - c) * sigmoid(-z) }
+    };
     let over_ability = RULE.iter().map(|(z, weight)| weight * at(ability.theta + ability.standard_error * z));
     over_ability.sum::<f64>().max(LEAST_LIKELIHOOD)
 }
@@ -202,14 +205,14 @@ mod tests {
     }
 
     /// Calibrates one item of true (log a, b) from `answers` learners, starting from the prior of (a, b) = (1.2, 0).
-    fn calibrate(log_a: f64, b: f64, answers: u32, uniform: &mut impl FnMut() -> f64) -> ItemBelief {
+    fn calibrate(log_a: f64, b: f64, c: f64, answers: u32, uniform: &mut impl FnMut() -> f64) -> ItemBelief {
         let calibrator = OnlineCalibrator::new();
         let mut belief = calibrator.prior(1.2, 0.0);
         for _ in 0..answers {
             let ability = Ability { theta: 1.2 * normal(uniform), standard_error: 0.35 };
             let theta = ability.theta + ability.standard_error * normal(uniform);
-            let correct = uniform() < sigmoid(libm::exp(log_a) * (theta - b));
-            belief = calibrator.update(belief, ability, correct);
+            let correct = uniform() < c + (1.0 - c) * sigmoid(libm::exp(log_a) * (theta - b));
+            belief = calibrator.update(belief, c, ability, correct);
         }
         belief
     }
@@ -227,7 +230,8 @@ mod tests {
     fn a_wrong_answer_makes_an_item_harder_and_a_right_one_easier() {
         let calibrator = OnlineCalibrator::new();
         let prior = calibrator.prior(1.2, 0.0);
-        let (right, wrong) = (calibrator.update(prior, AVERAGE, true), calibrator.update(prior, AVERAGE, false));
+        let (right, wrong) =
+            (calibrator.update(prior, 0.0, AVERAGE, true), calibrator.update(prior, 0.0, AVERAGE, false));
         assert!(right.difficulty < 0.0 && wrong.difficulty > 0.0);
         assert!(right.var_difficulty < prior.var_difficulty && wrong.var_difficulty < prior.var_difficulty);
     }
@@ -237,19 +241,19 @@ mod tests {
         let calibrator = OnlineCalibrator::new();
         let able = Ability { theta: 2.0, standard_error: 0.3 };
         let prior = calibrator.prior(1.2, 0.0);
-        assert!(calibrator.update(prior, able, false).log_discrimination < prior.log_discrimination);
-        assert!(calibrator.update(prior, able, true).log_discrimination > prior.log_discrimination);
+        assert!(calibrator.update(prior, 0.0, able, false).log_discrimination < prior.log_discrimination);
+        assert!(calibrator.update(prior, 0.0, able, true).log_discrimination > prior.log_discrimination);
     }
 
-    #[test]
-    fn simulated_parameters_are_recovered_and_covered_by_their_intervals() {
+    /// Root mean squared errors of (log a, b), and how many of 200 items the 95% intervals of each cover.
+    fn recover(guessing: f64) -> ([f64; 2], [u32; 2]) {
         let mut uniform = numbers(7);
         let (mut covered_a, mut covered_b, mut squared_a, mut squared_b) = (0, 0, 0.0, 0.0);
         let items = 200;
         for _ in 0..items {
             let log_a = libm::log(1.2) + PRIOR_SD_LOG_DISCRIMINATION * normal(&mut uniform);
             let b = PRIOR_SD_DIFFICULTY * normal(&mut uniform);
-            let belief = calibrate(log_a, b, 400, &mut uniform);
+            let belief = calibrate(log_a, b, guessing, 400, &mut uniform);
             let (error_a, error_b) = (belief.log_discrimination - log_a, belief.difficulty - b);
             covered_a += u32::from(error_a.abs() <= 1.96 * belief.var_log_discrimination.sqrt());
             covered_b += u32::from(error_b.abs() <= 1.96 * belief.var_difficulty.sqrt());
@@ -257,15 +261,22 @@ mod tests {
             squared_b += error_b * error_b;
         }
         let n = f64::from(items);
-        let (rmse_a, rmse_b) = ((squared_a / n).sqrt(), (squared_b / n).sqrt());
-        let shown = format!("rmse {rmse_a:.3} {rmse_b:.3}, covered {covered_a} {covered_b} of {items}");
-        assert!(rmse_a < 0.18 && rmse_b < 0.18, "{shown}");
-        assert!(covered_a >= 180 && covered_b >= 180, "{shown}");
+        ([(squared_a / n).sqrt(), (squared_b / n).sqrt()], [covered_a, covered_b])
+    }
+
+    #[test]
+    fn simulated_parameters_are_recovered_and_covered_by_their_intervals() {
+        for (guessing, most) in [(0.0, 0.18), (0.25, 0.25)] {
+            let (errors, covered) = recover(guessing);
+            let shown = format!("guessing {guessing}: rmse {errors:.3?}, covered {covered:?} of 200");
+            assert!(errors.iter().all(|error| *error < most), "{shown}");
+            assert!(covered.iter().all(|count| *count >= 180), "{shown}");
+        }
     }
 
     #[test]
     fn an_item_far_from_its_prior_is_found_in_the_end() {
-        let belief = calibrate(libm::log(1.8), 1.5, 1_500, &mut numbers(11));
+        let belief = calibrate(libm::log(1.8), 1.5, 0.0, 1_500, &mut numbers(11));
         assert!((belief.difficulty - 1.5).abs() < 0.25, "{belief:?}");
         assert!((belief.log_discrimination - libm::log(1.8)).abs() < 0.25, "{belief:?}");
     }
@@ -273,7 +284,7 @@ mod tests {
     #[test]
     fn the_same_answers_in_the_same_order_give_the_same_bits() {
         let bits = || {
-            let belief = calibrate(0.2, -0.4, 300, &mut numbers(13));
+            let belief = calibrate(0.2, -0.4, 0.25, 300, &mut numbers(13));
             [belief.log_discrimination, belief.difficulty, belief.covariance].map(f64::to_bits)
         };
         assert_eq!(bits(), bits());
@@ -284,19 +295,19 @@ mod tests {
         let calibrator = OnlineCalibrator::new();
         let prior = calibrator.prior(2.0, -3.0);
         let far_above = Ability { theta: 400.0, standard_error: 0.1 };
-        assert_eq!(calibrator.update(prior, far_above, true), prior);
+        assert_eq!(calibrator.update(prior, 0.25, far_above, true), prior);
     }
 
     proptest! {
         #[test]
         fn beliefs_stay_finite_and_positive_definite_at_any_ability(
             answers in prop::collection::vec((-50.0..50.0, 0.0..3.0, any::<bool>()), 1..80),
-            a in 0.2..3.0, b in -4.0..4.0,
+            a in 0.2..3.0, b in -4.0..4.0, guessing in 0.0..0.5,
         ) {
             let calibrator = OnlineCalibrator::new();
             let mut belief = calibrator.prior(a, b);
             for (theta, standard_error, correct) in answers {
-                belief = calibrator.update(belief, Ability { theta, standard_error }, correct);
+                belief = calibrator.update(belief, guessing, Ability { theta, standard_error }, correct);
                 prop_assert!(belief.log_discrimination.is_finite() && (-4.0..=4.0).contains(&belief.difficulty));
                 prop_assert!(belief.var_log_discrimination > 0.0 && belief.var_difficulty > 0.0);
                 prop_assert!(determinant(belief) > 0.0, "{belief:?}");
@@ -305,16 +316,16 @@ mod tests {
 
         #[test]
         fn over_the_two_possible_answers_no_variance_grows(
-            theta in -4.0..4.0, standard_error in 0.05..1.5, a in 0.3..2.5, b in -3.0..3.0,
+            theta in -4.0..4.0, standard_error in 0.05..1.5, a in 0.3..2.5, b in -3.0..3.0, guessing in 0.0..0.5,
         ) {
             let (calibrator, ability) = (OnlineCalibrator::new(), Ability { theta, standard_error });
             let prior = calibrator.prior(a, b);
             let root = Cholesky::of(covariance(prior));
             let right: f64 = RULE.iter().flat_map(|one| RULE.iter().map(move |two| (one, two))).map(|(one, two)| {
                 let (log_a, b) = root.at(prior, one.0, two.0);
-                one.1 * two.1 * likelihood(libm::exp(log_a), b, ability, true)
+                one.1 * two.1 * likelihood((libm::exp(log_a), b, guessing), ability, true)
             }).sum();
-            let (up, down) = (calibrator.update(prior, ability, true), calibrator.update(prior, ability, false));
+            let (up, down) = (calibrator.update(prior, guessing, ability, true), calibrator.update(prior, guessing, ability, false));
             let expected = |of: fn(ItemBelief) -> f64| right * of(up) + (1.0 - right) * of(down);
             prop_assert!(expected(|of| of.var_difficulty) <= prior.var_difficulty * (1.0 + 1e-9));
             prop_assert!(expected(|of| of.var_log_discrimination) <= prior.var_log_discrimination * (1.0 + 1e-9));

@@ -3,4 +3,7 @@
 pub mod adaptive_test;
 pub mod calibration;
 pub mod irt;
-pub mod two_parameter;
+pub mod posterior;
+
+mod logistic;
+mod random;

@@ -19,7 +19,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 
 use crate::{Models, Order, Personal, Projection, ProjectionError};
 
-/// The parameters of an item under the two-parameter logistic model, as they are believed to be.
+/// The parameters of an item under the three-parameter logistic model, as they are believed to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ItemParameter {
     /// The item.
@@ -169,7 +169,7 @@ impl ItemParameters {
         let row: Option<Row> =
             sqlx::query_as(&format!("{SELECT} WHERE item = $1")).bind(item.as_str()).fetch_optional(&mut *db).await?;
         let mut row = row.unwrap_or_else(|| Row::prior(self.calibrator.as_ref(), entry));
-        row.believe(self.calibrator.update(row.belief(), before, correct));
+        row.believe(self.calibrator.update(row.belief(), entry.guessing(), before, correct));
         row.responses += 1;
         row.correct += i64::from(correct);
         sqlx::query(
@@ -212,6 +212,11 @@ impl Projection for ItemParameters {
     fn personal(&self) -> &'static [Personal] {
         // Many people's answers went into each row, and none can be told from it.
         &[Personal::Anonymous { table: "item_parameters" }]
+    }
+
+    /// 2: answers are taken for guessed ones too.
+    fn version(&self) -> u32 {
+        2
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {

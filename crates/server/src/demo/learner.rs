@@ -110,12 +110,12 @@ async fn assess(
     })
 }
 
-/// The right choice with the probability that the two-parameter logistic model gives, else another.
+/// The right choice with the probability that the logistic model gives for knowing it, else any.
 fn choose(item: Option<&Item>, theta: f64, choices: usize, rng: &mut Rng) -> usize {
     let Some(item) = item else { return rng.usize(0..choices.max(1)) };
     let right = usize::from(item.answer);
     let probability = 1.0 / (1.0 + (-item.discrimination * (theta - item.difficulty)).exp());
-    if rng.f64() < probability || choices < 2 { right } else { (right + rng.usize(1..choices)) % choices }
+    if rng.f64() < probability || choices < 2 { right } else { rng.usize(0..choices) }
 }
 
 struct Lesson {

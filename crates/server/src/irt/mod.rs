@@ -1,6 +1,8 @@
 //! `baeum irt`: items calibrated from any matrix of answers, and matrices to try it on. No database is opened.
 
+mod adaptive;
 mod chart;
+mod exposures;
 mod plots;
 mod simulate;
 mod table;
@@ -34,6 +36,8 @@ const MOST_ITEMS_FITTED: usize = 500;
 pub(crate) enum IrtCommand {
     /// Calibrate the items of a matrix of answers by marginal maximum likelihood
     Calibrate(CalibrateOptions),
+    /// Let simulated learners sit an adaptive test, and find exposure-control parameters
+    Adaptive(adaptive::AdaptiveOptions),
     /// Write a matrix of simulated answers, of which the truth is known
     Simulate(simulate::SimulateOptions),
 }
@@ -75,6 +79,14 @@ pub(crate) enum IrtError {
     Calibration { path: String, error: CalibrationError },
     #[error("{path}: column '{column}' has {found} groups: give two, and leave it empty for persons of neither")]
     Groups { path: String, column: String, found: usize },
+    #[error(transparent)]
+    Catalog(#[from] crate::catalog::LoadError),
+    #[error("{path} has no items: give a catalogue that has")]
+    NoItems { path: String },
+    #[error(
+        "the exposure of {item} cannot be written into {path}: give it an id and a difficulty on lines of their own"
+    )]
+    NotRewritten { path: String, item: String },
     #[error("{path} cannot be written: {error}")]
     Write { path: String, error: io::Error },
 }
@@ -86,6 +98,7 @@ pub(crate) enum IrtError {
 pub(crate) fn run(command: &IrtCommand) -> Result<(), IrtError> {
     match command {
         IrtCommand::Calibrate(options) => calibrate_file(options),
+        IrtCommand::Adaptive(options) => adaptive::run(options),
         IrtCommand::Simulate(options) => simulate::run(options),
     }
 }

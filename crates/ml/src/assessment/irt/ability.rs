@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::assessment::{
         irt::{Model, simulate::Design},
-        two_parameter::{ItemParameters, Prior, log_likelihood},
+        posterior::Prior,
     };
 
     fn design(items: usize) -> Design {
@@ -103,12 +103,10 @@ mod tests {
         let abilities = expected_a_posteriori(&simulation.responses, &simulation.curves);
         let prior = Prior { mean: 0.0, standard_deviation: 1.0 };
         for (person, ability) in abilities.iter().enumerate().take(50) {
-            let answer = |(item, curve): (usize, &Curve)| {
-                let parameters = ItemParameters { discrimination: curve.a, difficulty: curve.b };
-                simulation.responses.answer(person, item).map(|right| (parameters, right))
-            };
+            let answer =
+                |(item, curve): (usize, &Curve)| simulation.responses.answer(person, item).map(|right| (*curve, right));
             let answers: Vec<_> = simulation.curves.iter().enumerate().filter_map(answer).collect();
-            let one = crate::assessment::two_parameter::expected_a_posteriori(prior, &answers);
+            let one = crate::assessment::posterior::expected_a_posteriori(prior, &answers);
             assert!((one.theta - ability.theta).abs() < 1e-4, "{one:?} {ability:?}");
             assert!((one.standard_error - ability.standard_error).abs() < 1e-4);
         }
@@ -119,12 +117,12 @@ mod tests {
         let simulation = design(12).simulate();
         let abilities = maximum_a_posteriori(&simulation.responses, &simulation.curves);
         for (person, ability) in abilities.iter().enumerate().take(50) {
-            let answer = |(item, curve): (usize, &Curve)| {
-                let parameters = ItemParameters { discrimination: curve.a, difficulty: curve.b };
-                simulation.responses.answer(person, item).map(|right| (parameters, right))
-            };
+            let answer =
+                |(item, curve): (usize, &Curve)| simulation.responses.answer(person, item).map(|right| (*curve, right));
             let answers: Vec<_> = simulation.curves.iter().enumerate().filter_map(answer).collect();
-            let density = |theta: f64| log_likelihood(&answers, theta) - 0.5 * theta * theta;
+            let likelihood =
+                |theta: f64| answers.iter().map(|(curve, right)| curve.log_likelihood(*right, theta)).sum::<f64>();
+            let density = |theta: f64| likelihood(theta) - 0.5 * theta * theta;
             let top = density(ability.theta);
             assert!(density(ability.theta + 1e-3) < top && density(ability.theta - 1e-3) < top, "person {person}");
         }

@@ -1,7 +1,7 @@
 //! The curve of one item.
 
 use super::exponential::exp;
-use crate::assessment::two_parameter::sigmoid;
+use crate::assessment::logistic::{log_sigmoid, sigmoid};
 
 /// An item's characteristic curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,18 @@ impl Curve {
     /// The probability of a right answer at ability `theta` (Birnbaum, 1968).
     pub fn probability(self, theta: f64) -> f64 {
         self.c + (1.0 - self.c) * sigmoid(self.a * (theta - self.b))
+    }
+
+    /// The logarithm of the probability of this answer at ability `theta`. It does not underflow.
+    pub fn log_likelihood(self, correct: bool, theta: f64) -> f64 {
+        let z = self.a * (theta - self.b);
+        if self.c <= 0.0 {
+            log_sigmoid(if correct { z } else { -z })
+        } else if correct {
+            libm::log(self.probability(theta))
+        } else {
+            libm::log1p(-self.c) + log_sigmoid(-z)
+        }
     }
 
     /// The Fisher information about ability at `theta`: a² (Q/P) ((P − c) / (1 − c))² (Lord, 1980, eq. 4-43). Without
@@ -129,6 +141,18 @@ mod tests {
         let steep = Slope { a: 500.0, d: 0.0, g: f64::NEG_INFINITY };
         let at = steep.at(steep.guessing(), -6.0);
         assert!(at.log_p.is_finite() && at.log_q.is_finite());
+    }
+
+    #[test]
+    fn the_logarithm_of_an_answer_is_that_of_its_probability_and_stays_finite() {
+        for curve in [GUESSED, Curve { c: 0.0, ..GUESSED }] {
+            for theta in [-3.0, 0.0, 2.5] {
+                let p = curve.probability(theta);
+                assert!((curve.log_likelihood(true, theta) - p.ln()).abs() < 1e-12);
+                assert!((curve.log_likelihood(false, theta) - (1.0 - p).ln()).abs() < 1e-12);
+            }
+            assert!(curve.log_likelihood(true, -1e6).is_finite() && curve.log_likelihood(false, 1e6).is_finite());
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod priors;
 mod quadrature;
 mod scores;
 mod squarem;
-mod threads;
+pub(super) mod threads;
 
 pub use calibrate::{CalibratedItem, Calibration, CalibrationError, Options, Priors, Step, calibrate};
 pub use curve::Curve;

@@ -1,6 +1,7 @@
 //! Simulated answers, to try calibrations on: the truth is known.
 
 use super::{Curve, Model, Responses};
+use crate::assessment::random::Rng;
 
 /// A design: how many persons answer how many items.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,28 +72,4 @@ pub fn rmse(pairs: impl IntoIterator<Item = (f64, f64)>) -> f64 {
         count += 1;
     }
     libm::sqrt(squares / count as f64)
-}
-
-/// `SplitMix64` (Steele, Lea & Flood, 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Between 0 and 1, neither included.
-    fn uniform(&mut self) -> f64 {
-        ((self.bits() >> 12) as f64 + 0.5) / 4_503_599_627_370_496.0
-    }
-
-    /// Box & Muller, 1958.
-    fn normal(&mut self) -> f64 {
-        let radius = libm::sqrt(-2.0 * libm::log(self.uniform()));
-        radius * libm::cos(std::f64::consts::TAU * self.uniform())
-    }
 }

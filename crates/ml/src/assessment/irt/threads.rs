@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Threads take pieces of work as they come; each piece has a place of its own to write to.
-pub(super) fn shared<T: Send, R>(
+pub(in crate::assessment) fn shared<T: Send, R>(
     threads: usize,
     pieces: impl ExactSizeIterator<Item = T> + Send,
     room: impl Fn() -> R + Sync,

@@ -171,7 +171,14 @@ impl Dice {
             AssessmentEvent::LevelAssessed {
                 assessment_id: AssessmentId(Uuid::nil()),
                 learner_id,
-                report: LevelReport { ability, band: Cefr::B1, skills: vec![], weaknesses: vec![] },
+                report: LevelReport {
+                    ability,
+                    band: Cefr::B1,
+                    bands: vec![],
+                    skills: vec![],
+                    weaknesses: vec![],
+                    model: None,
+                },
                 items: 1,
                 reason: StopReason::Length,
             }
