@@ -49,6 +49,16 @@ uuid_ids! {
     AttemptId,
     /// What was recommended after one lesson.
     RecommendationId,
+    /// A subscription of a subscriber to a plan.
+    SubscriptionId,
+    /// An invoice, derived from what it is for.
+    InvoiceId,
+    /// The payment of an invoice, with all attempts to charge it.
+    PaymentId,
+    /// A refund of a payment, in whole or in part.
+    RefundId,
+    /// A purchase of usage credits.
+    PurchaseId,
 }
 
 /// Why a name is not accepted.
@@ -121,6 +131,12 @@ slugs! {
     Topic = "topic",
     /// A grammar point or sub-skill, for instance `past_simple`.
     Focus = "focus",
+    /// A plan that can be subscribed to.
+    PlanId = "plan id",
+    /// What is typed in to get a discount.
+    CouponCode = "coupon code",
+    /// An instructor or partner who shares in what is paid.
+    PartnerId = "partner id",
 }
 
 #[cfg(test)]
