@@ -6,8 +6,8 @@
 //! Invariants:
 //! - Periods are numbered from 1 and each is billed once: number and purpose of a bill name its invoice.
 //! - At most one bill is open. Nothing more is billed, renewed, changed or paused until it is paid or voided.
-//! - There is service for what was paid, for the trial, and for a renewal that is due until its dunning ends, never
-//!   longer: [`Contract::service_until`] needs no timer to be on time. Who starts or comes back pays first.
+//! - There is service for the trial, for what was paid, and then unpaid until the dunning counted from there would end,
+//!   never longer: [`Contract::service_until`] needs no timer to be on time. Who starts or comes back pays first.
 //! - A pause costs no paid second, and a renewal that comes after service ended bills no past time.
 //! - What a plan change gives back stays as account credit, which is never negative.
 
@@ -292,8 +292,8 @@ pub struct Open {
     pub total: Money,
     /// What it took from the account credit.
     pub credit_applied: Money,
-    /// Whether there is service before it is paid, until the dunning ends.
-    pub grace: bool,
+    /// From when on service is not paid; it goes on until the dunning from then ends. `None` where it is paid first.
+    pub unpaid_from: Option<DateTime<Utc>>,
     /// The last attempt that failed, 0 for none.
     pub failed: u32,
 }
@@ -519,7 +519,7 @@ impl Decider for Subscription {
             };
             if let Some(bill) = bill {
                 contract.begin_period(*period, *discount);
-                contract.take_bill(bill, false);
+                contract.take_bill(bill, None);
             }
             self.contract = Some(contract);
             return;
@@ -533,8 +533,10 @@ impl Decider for Subscription {
                 }
             }
             Event::SubscriptionRenewed { period, bill, discount, .. } => {
+                // Where service had ended before the renewal, it is paid first.
+                let goes_on = period.starts_at == contract.period.ends_at;
                 contract.begin_period(*period, *discount);
-                contract.take_bill(bill, true);
+                contract.take_bill(bill, goes_on.then_some(period.starts_at));
                 contract.status = Status::Active;
             }
             Event::SubscriptionPlanChanged { terms, effective_at, period, bill, discount, .. } => {
@@ -547,7 +549,7 @@ impl Decider for Subscription {
                     contract.changes += u32::from(bill.is_some());
                 }
                 if let Some(bill) = bill {
-                    contract.take_bill(bill, true);
+                    contract.take_bill(bill, Some(*effective_at));
                 }
             }
             Event::SubscriptionCouponApplied { coupon, .. } => {
@@ -587,7 +589,7 @@ impl Decider for Subscription {
             Event::SubscriptionExpired { .. } => contract.status = Status::Expired,
             Event::SubscriptionReactivated { period, bill, discount, .. } => {
                 contract.begin_period(*period, *discount);
-                contract.take_bill(bill, false);
+                contract.take_bill(bill, None);
                 contract.status = Status::Active;
                 contract.renews = true;
             }

@@ -76,16 +76,15 @@ pub(super) fn start(command: Command) -> Result<Vec<Event>, Error> {
 impl Contract {
     /// Until when there is service, or `None` where there is none.
     ///
-    /// That is the end of what was paid; where renewal is due, or a bill waits for its payment, the end of its dunning.
+    /// That is the end of what was paid; where it goes on unpaid, the end of the dunning counted from there.
     pub fn service_until(&self) -> Option<DateTime<Utc>> {
         if matches!(self.status, Status::Paused | Status::Cancelled | Status::Expired) {
             return None;
         }
         let end = self.period.ends_at;
-        let grace = |due_at| self.dunning.ends_at(due_at, &self.time_zone).unwrap_or(end);
+        let grace = |from| self.dunning.ends_at(from, &self.time_zone).unwrap_or(end);
         match self.open {
-            Some(open) if open.grace => Some(grace(open.due_at).min(end)),
-            Some(_) => None,
+            Some(open) => open.unpaid_from.map(|from| grace(from).min(end)),
             None if self.renews => Some(grace(end)),
             None => Some(end),
         }
@@ -395,7 +394,7 @@ impl Contract {
     }
 
     /// Takes over a bill: it is open, unless nothing is to be paid.
-    pub(super) fn take_bill(&mut self, bill: &Bill, grace: bool) {
+    pub(super) fn take_bill(&mut self, bill: &Bill, unpaid_from: Option<DateTime<Utc>>) {
         self.add_credit(bill.credit_added);
         self.add_credit(bill.credit_applied.negated());
         if bill.total.is_zero() {
@@ -406,7 +405,7 @@ impl Contract {
                 due_at: bill.due_at,
                 total: bill.total,
                 credit_applied: bill.credit_applied,
-                grace,
+                unpaid_from,
                 failed: 0,
             });
         }
