@@ -325,7 +325,8 @@ mod tests {
 
     #[test]
     fn the_largest_remainders_get_what_rounding_leaves() {
-        let shares = |minor, weights: &[u32]| money(minor, "KRW").split(weights).into_iter().map(Money::minor).collect();
+        let shares =
+            |minor, weights: &[u32]| money(minor, "KRW").split(weights).into_iter().map(Money::minor).collect();
         let thirds: Vec<i64> = shares(100, &[1, 1, 1]);
         assert_eq!(thirds, [34, 33, 33]);
         // 101 × 0.7, 0.2, 0.1 = 70.7, 20.2, 10.1: one unit is left, and 0.7 is the largest remainder.

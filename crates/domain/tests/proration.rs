@@ -73,7 +73,13 @@ fn pay(subscription: &mut Subscription) {
 }
 
 /// A subscription that has come to the beginning of `period`, everything paid.
-fn subscribed(terms: PlanTerms, zone: &TimeZone, coupon: Option<CouponTerms>, at: DateTime<Utc>, period: u32) -> Subscription {
+fn subscribed(
+    terms: PlanTerms,
+    zone: &TimeZone,
+    coupon: Option<CouponTerms>,
+    at: DateTime<Utc>,
+    period: u32,
+) -> Subscription {
     let mut subscription = Subscription::default();
     let start = Command::Start {
         subscription_id: SubscriptionId(Uuid::from_u128(1)),
@@ -101,7 +107,8 @@ fn every_case_of_the_document_is_shown_and_billed_as_worked_out() {
     let cases = cases(&document);
     assert!(cases.len() >= 20, "there are {} cases", cases.len());
     for case in cases {
-        let [number, zone, anchor, period, every, present, new, discount, changed, seconds, credit, charge, to_pay] = case[..]
+        let [number, zone, anchor, period, every, present, new, discount, changed, seconds, credit, charge, to_pay] =
+            case[..]
         else {
             panic!("case {case:?} has not thirteen cells");
         };

@@ -1,8 +1,8 @@
 //! Dunning: when a charge that failed is tried again, and when service that is not paid ends.
 //!
-//! The days count from the moment that the invoice is due, on the subscriber's calendar and clock. With `[1, 3, 5, 7]`
-//! a charge is tried when it is due and 1, 3, 5 and 7 days later. Service ends at the last of these moments: it comes
-//! back when that attempt succeeds, and the subscription is cancelled when it fails.
+//! The days count on the subscriber's calendar and clock. With `[1, 3, 5, 7]` a charge is tried when its invoice is due and
+//! 1, 3, 5 and 7 days later. Service ends on the last day, counted from where it was no longer paid: it comes back when
+//! that attempt succeeds, and the subscription is cancelled when it fails.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -41,9 +41,9 @@ impl Dunning {
         days.map(|days| days_after(due_at, zone, days.into())).collect()
     }
 
-    /// When service ends that is not paid, or `None` beyond the calendar.
-    pub fn ends_at(&self, due_at: DateTime<Utc>, zone: &TimeZone) -> Option<DateTime<Utc>> {
-        days_after(due_at, zone, self.days.last().copied().unwrap_or(0).into())
+    /// When service ends that is not paid from `unpaid_from` on, or `None` beyond the calendar.
+    pub fn ends_at(&self, unpaid_from: DateTime<Utc>, zone: &TimeZone) -> Option<DateTime<Utc>> {
+        days_after(unpaid_from, zone, self.days.last().copied().unwrap_or(0).into())
     }
 }
 

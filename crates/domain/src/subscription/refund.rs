@@ -16,17 +16,31 @@ use crate::{
     text::{self, TextError},
 };
 
-/// How long a reason may be, in characters.
-pub const REASON_LIMIT: usize = 200;
+/// How long what a gateway says of a refund may be, in characters.
+pub const REFERENCE_LIMIT: usize = 200;
+
+/// Why money is asked back. What people write about it is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// They changed their mind.
+    NotWanted,
+    /// Something did not work.
+    Fault,
+    /// It was bought by mistake.
+    Mistake,
+    /// The charge must not have been.
+    Surplus,
+}
 
 /// The key under which the gateway must be asked for a refund, however often it is asked.
 pub fn idempotency_key(refund_id: RefundId) -> String {
     derive_id(&["refund", &refund_id.to_string()]).to_string()
 }
 
-/// The id of the only refund of a surplus charge.
-pub fn id_of_surplus(payment_id: PaymentId, reference: &str) -> RefundId {
-    RefundId(derive_id(&["refund", "surplus", &payment_id.to_string(), reference]))
+/// The id of the refund of a surplus charge: the first is `attempt` 1; the next follows when the gateway failed that one.
+pub fn id_of_surplus(payment_id: PaymentId, reference: &str, attempt: u32) -> RefundId {
+    RefundId(derive_id(&["refund", "surplus", &payment_id.to_string(), reference, &attempt.to_string()]))
 }
 
 /// How much of what was paid can be given back.
@@ -102,7 +116,7 @@ pub enum Event {
         /// Whether the charge was a surplus.
         surplus: bool,
         /// Why.
-        reason: String,
+        reason: Reason,
         /// When.
         at: DateTime<Utc>,
     },
@@ -213,8 +227,8 @@ pub enum Command {
         amount: Money,
         /// On what ground.
         ground: Ground,
-        /// Why, in words.
-        reason: String,
+        /// Why.
+        reason: Reason,
         /// Now.
         at: DateTime<Utc>,
     },
@@ -286,10 +300,8 @@ impl Decider for Refund {
         match (command, &self.request) {
             (Command::Request { refund_id, payment_id, reference, amount, ground, reason, at }, None) => {
                 let surplus = check(refund_id, amount, ground, at)?;
-                let text = |text: &str| text::check(text, REASON_LIMIT).map(ToOwned::to_owned);
-                let (reference, reason) = text(&reference)
-                    .and_then(|reference| Ok((reference, text(&reason)?)))
-                    .map_err(|error| Error::Text(refund_id, error))?;
+                let reference = text::check(&reference, REFERENCE_LIMIT);
+                let reference = reference.map_err(|error| Error::Text(refund_id, error))?.to_owned();
                 Ok(vec![Event::RefundRequested { refund_id, payment_id, reference, amount, surplus, reason, at }])
             }
             (Command::Request { refund_id, payment_id, reference, amount, .. }, Some(request)) => {
@@ -369,7 +381,8 @@ impl Request {
         let (refund_id, payment_id) = (self.refund_id, self.payment_id);
         match self.stage {
             Stage::Sent => {
-                let code = text::check(code, REASON_LIMIT).map_err(|error| Error::Text(refund_id, error))?.to_owned();
+                let code =
+                    text::check(code, REFERENCE_LIMIT).map_err(|error| Error::Text(refund_id, error))?.to_owned();
                 Ok(vec![Event::RefundFailed { refund_id, payment_id, code, at }])
             }
             Stage::Failed => Ok(vec![]),

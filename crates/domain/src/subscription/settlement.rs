@@ -134,10 +134,7 @@ mod tests {
 
     #[test]
     fn nobody_gives_away_more_than_everything() {
-        assert_eq!(
-            settle(turnover(1, 0, 0), &shares(&[7_000, 3_001])),
-            Err(SettlementError::MoreThanAll(10_001))
-        );
+        assert_eq!(settle(turnover(1, 0, 0), &shares(&[7_000, 3_001])), Err(SettlementError::MoreThanAll(10_001)));
         let twice = [shares(&[1]), shares(&[1])].concat();
         assert!(matches!(settle(turnover(1, 0, 0), &twice), Err(SettlementError::Twice(_))));
         assert!(matches!(settle(turnover(1, 0, 1), &[]), Err(SettlementError::WrongSign(..))));

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     decider::{Decider, DomainEvent},
     identity::locale::TimeZone,
-    ids::{CouponCode, InvoiceId, SubscriptionId, UserId},
+    ids::{CouponCode, InvoiceId, PlanId, SubscriptionId, UserId},
     money::{Currency, Money, MoneyError},
 };
 
@@ -446,7 +446,7 @@ pub enum Error {
     BeyondCalendar(SubscriptionId),
     /// The terms cannot be agreed to.
     #[error("the terms of plan {0} are not possible: {1}")]
-    ImpossibleTerms(crate::ids::PlanId, &'static str),
+    ImpossibleTerms(PlanId, &'static str),
     /// The amounts do not go together.
     #[error("subscription {0} cannot be billed: {1}")]
     Money(SubscriptionId, MoneyError),

@@ -30,9 +30,9 @@ pub struct Gateway {
     pub charges: BTreeMap<String, (Call, Option<String>)>,
     /// Refunds that were asked for: key, payment, amount.
     pub refunds: VecDeque<(String, PaymentId, RefundId, i64)>,
-    /// Refunds that were made, by key.
+    /// Refunds by key: the payment, and what was given back where it succeeded.
     pub refunded: BTreeMap<String, (PaymentId, i64)>,
-    /// Charges under a key that had an outcome already: what must never happen.
+    /// What was taken under keys that had an outcome already, which no gateway may do.
     pub wrong: BTreeMap<PaymentId, i64>,
 }
 
@@ -41,6 +41,12 @@ impl Gateway {
     pub fn charge(&mut self, call: &Call, succeeds: bool) -> Option<String> {
         let reference = succeeds.then(|| format!("ch_{}", call.key));
         self.charges.entry(call.key.clone()).or_insert_with(|| (call.clone(), reference)).1.clone()
+    }
+
+    /// Does what a refund asks for, once a key, and says whether it succeeded.
+    pub fn refund(&mut self, key: String, payment_id: PaymentId, amount: i64, succeeds: bool) -> bool {
+        let given = if succeeds { amount } else { 0 };
+        self.refunded.entry(key).or_insert((payment_id, given)).1 > 0
     }
 
     /// How many charges of a payment took money.

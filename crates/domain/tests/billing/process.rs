@@ -2,17 +2,25 @@
 
 use baeum_domain::{
     AnyEvent,
+    ids::PaymentId,
+    money::Money,
     subscription::{
         bill::{Bill, Purpose, payment_id},
-        credits, dunning::Dunning,
+        credits,
+        dunning::Dunning,
         invoice::{self, VoidReason},
-        payment, period::Period, refund,
+        payment,
+        period::Period,
+        refund,
         subscription::{self, Event},
     },
 };
 use proptest::test_runner::TestCaseError;
 
-use crate::{gateway::Call, world::{MINA, World, zone}};
+use crate::{
+    gateway::Call,
+    world::{MINA, World, zone},
+};
 
 impl World {
     /// Does what an event asks for. Gives it back where it comes too early.
@@ -108,18 +116,8 @@ impl World {
                 let void = invoice::Command::Void { reason: VoidReason::Unpaid, at: *at };
                 self.to_invoice(*invoice_id, void)?.expect("what cannot be paid any more is voided");
             }
-            payment::Event::SurplusCharged { payment_id, reference, amount, at, .. } => {
-                let refund_id = refund::id_of_surplus(*payment_id, reference);
-                let request = refund::Command::Request {
-                    refund_id,
-                    payment_id: *payment_id,
-                    reference: reference.clone(),
-                    amount: *amount,
-                    ground: refund::Ground::Surplus(*amount),
-                    reason: "surplus charge".into(),
-                    at: *at,
-                };
-                self.to_refund(refund_id, request)?.expect("a surplus is given back");
+            payment::Event::SurplusCharged { payment_id, reference, amount, .. } => {
+                self.give_surplus_back(*payment_id, reference, *amount, 1)?;
             }
             payment::Event::RefundReserved { refund_id, .. } => {
                 let send = refund::Command::Send { at: self.now };
@@ -150,9 +148,30 @@ impl World {
             refund::Event::RefundFailed { refund_id, payment_id, .. } => {
                 let release = payment::Command::ReleaseRefund { refund_id: *refund_id };
                 self.to_payment(*payment_id, release)?.expect("what was not given back is released");
+                let request = self.refunds[refund_id].request.clone().expect("requested");
+                if request.surplus {
+                    let ids = (1..).map(|attempt| refund::id_of_surplus(*payment_id, &request.reference, attempt));
+                    let attempt = (1..).zip(ids).find(|(_, id)| id == refund_id).map_or(1, |(attempt, _)| attempt);
+                    self.give_surplus_back(*payment_id, &request.reference, request.amount, attempt + 1)?;
+                }
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    fn give_surplus_back(
+        &mut self,
+        payment_id: PaymentId,
+        reference: &str,
+        amount: Money,
+        attempt: u32,
+    ) -> Result<(), TestCaseError> {
+        let refund_id = refund::id_of_surplus(payment_id, reference, attempt);
+        let (reference, ground, at) = (reference.to_owned(), refund::Ground::Surplus(amount), self.now);
+        let reason = refund::Reason::Surplus;
+        let request = refund::Command::Request { refund_id, payment_id, reference, amount, ground, reason, at };
+        self.to_refund(refund_id, request)?.expect("a surplus is given back");
         Ok(())
     }
 

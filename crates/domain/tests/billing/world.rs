@@ -55,11 +55,15 @@ pub enum Op {
     /// So many hours go by.
     Wait(i64),
     /// The processes do all that there is to do, and hear of everything twice.
-    Process { twice: bool },
+    Process {
+        twice: bool,
+    },
     /// The timer of the present period fires.
     EndPeriod,
     /// Every payment that waits is charged.
-    Charge { by_subscriber: bool },
+    Charge {
+        by_subscriber: bool,
+    },
     /// The next call reaches the gateway.
     Answer(Verdict),
     /// The gateway is asked for everything that is in flight, under its keys.
@@ -162,7 +166,9 @@ impl World {
         match op {
             Op::Wait(hours) => self.now += TimeDelta::hours(hours),
             Op::Process { twice } => self.process(twice)?,
-            Op::EndPeriod => drop(self.to_subscription(Command::EndPeriod { number: self.contract().period.number, at })?),
+            Op::EndPeriod => {
+                drop(self.to_subscription(Command::EndPeriod { number: self.contract().period.number, at })?)
+            }
             Op::Charge { by_subscriber } => self.charge(by_subscriber)?,
             Op::Answer(verdict) => self.answer(verdict)?,
             Op::Ask => self.ask()?,
@@ -187,7 +193,8 @@ impl World {
             Op::Buy(units) => {
                 let purchase_id = PurchaseId(Uuid::from_u128(self.next()));
                 let unit_price = money(100, "KRW");
-                let _ = self.to_credits(credits::Command::Buy { subscriber: MINA, purchase_id, units, unit_price, at })?;
+                let _ =
+                    self.to_credits(credits::Command::Buy { subscriber: MINA, purchase_id, units, unit_price, at })?;
             }
             Op::Spend(attempt) => {
                 let attempt_id = AttemptId(Uuid::from_u128(attempt));
@@ -444,7 +451,7 @@ impl World {
         let purchase = Purchase { paid, refunded: none, paid_at: self.now, period: None };
         let ground = Ground::Policy(RefundPolicy::default(), purchase);
         let refund_id = RefundId(Uuid::from_u128(self.next()));
-        let (reason, at) = ("not for me".into(), self.now);
+        let (reason, at) = (refund::Reason::NotWanted, self.now);
         let request = refund::Command::Request { refund_id, payment_id, reference, amount, ground, reason, at };
         let _ = self.to_refund(refund_id, request)?;
         Ok(())
@@ -453,13 +460,12 @@ impl World {
     fn answer_refund(&mut self, succeeds: bool) -> Result<(), TestCaseError> {
         let Some((key, payment_id, refund_id, amount)) = self.gateway.refunds.pop_front() else { return Ok(()) };
         let at = self.now;
-        if succeeds {
-            self.gateway.refunded.insert(key, (payment_id, amount));
-            let _ = self.to_refund(refund_id, refund::Command::RecordSuccess { at })?;
-        } else if !self.gateway.refunded.contains_key(&key) {
-            let code = "charge_expired".into();
-            let _ = self.to_refund(refund_id, refund::Command::RecordFailure { code, at })?;
-        }
+        let command = if self.gateway.refund(key, payment_id, amount, succeeds) {
+            refund::Command::RecordSuccess { at }
+        } else {
+            refund::Command::RecordFailure { code: "charge_expired".into(), at }
+        };
+        self.to_refund(refund_id, command)?.expect("what the gateway says is recorded");
         Ok(())
     }
 

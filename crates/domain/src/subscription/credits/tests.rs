@@ -62,8 +62,7 @@ fn an_allowance_ends_with_its_time_and_the_next_one_is_whole() {
 #[test]
 fn a_change_of_plan_within_a_period_gives_nothing_back_that_was_used() {
     let used = vec![granted(10, 0, 1), charged(1, Source::Allowance, 0, day(1, 3))];
-    let more =
-        Event::AllowanceGranted { subscriber: MINA, units: 50, used: 1, from: day(1, 5), until: day(2, 1) };
+    let more = Event::AllowanceGranted { subscriber: MINA, units: 50, used: 1, from: day(1, 5), until: day(2, 1) };
     given::<CreditBalance>(used).when(grant(50, 1, 5, true)).then([more]);
 }
 

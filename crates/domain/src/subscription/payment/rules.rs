@@ -51,12 +51,7 @@ impl Collection {
         used.and_then(|used| self.amount.minus(used)).unwrap_or(none)
     }
 
-    pub(super) fn begin_charge(
-        &self,
-        attempt: u32,
-        asked_by: AskedBy,
-        at: DateTime<Utc>,
-    ) -> Result<Vec<Event>, Error> {
+    pub(super) fn begin_charge(&self, attempt: u32, asked_by: AskedBy, at: DateTime<Utc>) -> Result<Vec<Event>, Error> {
         let payment_id = self.payment_id;
         if (1..=self.begun).contains(&attempt) {
             return Ok(vec![]);
@@ -179,9 +174,7 @@ impl Collection {
             return Err(Error::UnknownRefund(payment_id, refund_id));
         };
         match reserve.state {
-            ReserveState::Held => {
-                Ok(vec![Event::RefundSettled { payment_id, refund_id, amount: reserve.amount }])
-            }
+            ReserveState::Held => Ok(vec![Event::RefundSettled { payment_id, refund_id, amount: reserve.amount }]),
             ReserveState::Settled => Ok(vec![]),
             ReserveState::Released => Err(Error::RefundDecided(payment_id, refund_id, "released")),
         }

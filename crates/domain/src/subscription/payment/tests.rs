@@ -99,14 +99,8 @@ fn a_charge_is_attempted_again_on_the_days_of_its_schedule() {
 
 #[test]
 fn after_the_last_failure_it_is_closed() {
-    let history = vec![
-        requested(),
-        attempted(1, 1),
-        failed(1, Some(2)),
-        attempted(2, 2),
-        failed(2, Some(4)),
-        attempted(3, 4),
-    ];
+    let history =
+        vec![requested(), attempted(1, 1), failed(1, Some(2)), attempted(2, 2), failed(2, Some(4)), attempted(3, 4)];
     given::<Payment>(history.clone()).when(fail(3)).then([failed(3, None), closed()]);
     let ended = history.into_iter().chain([failed(3, None), closed()]);
     given::<Payment>(ended).when(begin(4, 9)).then_refused("is closed");

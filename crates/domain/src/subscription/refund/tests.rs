@@ -28,7 +28,7 @@ fn request(minor: i64, ground: Ground, when: &str) -> Command {
         reference: "ch_1".into(),
         amount: usd(minor),
         ground,
-        reason: "not for me".into(),
+        reason: Reason::NotWanted,
         at: at(when),
     }
 }
@@ -40,7 +40,7 @@ fn requested(minor: i64, surplus: bool, when: &str) -> Event {
         reference: "ch_1".into(),
         amount: usd(minor),
         surplus,
-        reason: "not for me".into(),
+        reason: Reason::NotWanted,
         at: at(when),
     }
 }
