@@ -6,56 +6,56 @@ use baeum_domain::ids::{PaymentId, RefundId};
 
 /// What the gateway does with a call.
 #[derive(Clone, Copy, Debug)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Whether money is taken.
-    pub succeeds: bool,
+    pub(crate) succeeds: bool,
     /// Whether anybody hears of it before they ask again.
-    pub told: bool,
+    pub(crate) told: bool,
 }
 
 /// A call for a charge.
 #[derive(Clone, Debug)]
-pub struct Call {
-    pub payment_id: PaymentId,
-    pub attempt: u32,
-    pub key: String,
-    pub amount: i64,
+pub(crate) struct Call {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) attempt: u32,
+    pub(crate) key: String,
+    pub(crate) amount: i64,
 }
 
 #[derive(Default)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     /// Calls for charges that have not arrived yet.
-    pub calls: VecDeque<Call>,
+    pub(crate) calls: VecDeque<Call>,
     /// Charges by key: the reference of those that took money.
-    pub charges: BTreeMap<String, (Call, Option<String>)>,
+    pub(crate) charges: BTreeMap<String, (Call, Option<String>)>,
     /// Refunds that were asked for: key, payment, amount.
-    pub refunds: VecDeque<(String, PaymentId, RefundId, i64)>,
+    pub(crate) refunds: VecDeque<(String, PaymentId, RefundId, i64)>,
     /// Refunds by key: the payment, and what was given back where it succeeded.
-    pub refunded: BTreeMap<String, (PaymentId, i64)>,
+    pub(crate) refunded: BTreeMap<String, (PaymentId, i64)>,
     /// What was taken under keys that had an outcome already, which no gateway may do.
-    pub wrong: BTreeMap<PaymentId, i64>,
+    pub(crate) wrong: BTreeMap<PaymentId, i64>,
 }
 
 impl Gateway {
     /// Does what a call asks for, once a key, and gives the reference where money was taken.
-    pub fn charge(&mut self, call: &Call, succeeds: bool) -> Option<String> {
+    pub(crate) fn charge(&mut self, call: &Call, succeeds: bool) -> Option<String> {
         let reference = succeeds.then(|| format!("ch_{}", call.key));
         self.charges.entry(call.key.clone()).or_insert_with(|| (call.clone(), reference)).1.clone()
     }
 
     /// Does what a refund asks for, once a key, and says whether it succeeded.
-    pub fn refund(&mut self, key: String, payment_id: PaymentId, amount: i64, succeeds: bool) -> bool {
+    pub(crate) fn refund(&mut self, key: String, payment_id: PaymentId, amount: i64, succeeds: bool) -> bool {
         let given = if succeeds { amount } else { 0 };
         self.refunded.entry(key).or_insert((payment_id, given)).1 > 0
     }
 
     /// How many charges of a payment took money.
-    pub fn taken(&self, payment_id: PaymentId) -> usize {
+    pub(crate) fn taken(&self, payment_id: PaymentId) -> usize {
         self.charges.values().filter(|(call, reference)| call.payment_id == payment_id && reference.is_some()).count()
     }
 
     /// What was taken and given back for a payment, in minor units.
-    pub fn amounts(&self, payment_id: PaymentId) -> (i64, i64) {
+    pub(crate) fn amounts(&self, payment_id: PaymentId) -> (i64, i64) {
         let of = |call: &Call| call.payment_id == payment_id;
         let taken = self.charges.values().filter(|(call, reference)| of(call) && reference.is_some());
         let taken: i64 = taken.map(|(call, _)| call.amount).sum();
@@ -64,7 +64,7 @@ impl Gateway {
     }
 
     /// What lies with it, in minor units.
-    pub fn holds(&self) -> i64 {
+    pub(crate) fn holds(&self) -> i64 {
         let taken = self.charges.values().filter(|(_, reference)| reference.is_some()).map(|(call, _)| call.amount);
         let back = self.refunded.values().map(|(_, amount)| amount);
         taken.sum::<i64>() + self.wrong.values().sum::<i64>() - back.sum::<i64>()

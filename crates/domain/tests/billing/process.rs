@@ -24,7 +24,7 @@ use crate::{
 
 impl World {
     /// Does what an event asks for. Gives it back where it comes too early.
-    pub fn react(&mut self, event: AnyEvent) -> Result<Option<AnyEvent>, TestCaseError> {
+    pub(crate) fn react(&mut self, event: AnyEvent) -> Result<Option<AnyEvent>, TestCaseError> {
         match &event {
             AnyEvent::Subscription(of_subscription) => return self.on_subscription(&event, of_subscription),
             AnyEvent::CreditBalance(credits::Event::CreditPurchaseBilled { bill, .. }) => self.issue(bill)?,

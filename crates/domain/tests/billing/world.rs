@@ -27,13 +27,13 @@ use uuid::Uuid;
 
 use crate::gateway::{Gateway, Verdict};
 
-pub const MINA: UserId = UserId(Uuid::from_u128(2));
+pub(crate) const MINA: UserId = UserId(Uuid::from_u128(2));
 const ID: SubscriptionId = SubscriptionId(Uuid::from_u128(1));
 
 /// The dunning of seven days, in a zone without summer time.
 const DUNNING: TimeDelta = TimeDelta::days(7);
 
-pub fn zone() -> TimeZone {
+pub(crate) fn zone() -> TimeZone {
     "Asia/Seoul".parse().expect("a zone")
 }
 
@@ -51,7 +51,7 @@ fn plans() -> Vec<PlanTerms> {
 
 /// What can happen.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// So many hours go by.
     Wait(i64),
     /// The processes do all that there is to do, and hear of everything twice.
@@ -87,14 +87,14 @@ pub enum Op {
     Misbehave(Index),
 }
 
-pub struct World {
-    pub now: DateTime<Utc>,
-    pub subscription: Subscription,
-    pub invoices: BTreeMap<InvoiceId, Invoice>,
-    pub payments: BTreeMap<PaymentId, Payment>,
-    pub refunds: BTreeMap<RefundId, Refund>,
-    pub credits: CreditBalance,
-    pub gateway: Gateway,
+pub(crate) struct World {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) subscription: Subscription,
+    pub(crate) invoices: BTreeMap<InvoiceId, Invoice>,
+    pub(crate) payments: BTreeMap<PaymentId, Payment>,
+    pub(crate) refunds: BTreeMap<RefundId, Refund>,
+    pub(crate) credits: CreditBalance,
+    pub(crate) gateway: Gateway,
     inbox: VecDeque<AnyEvent>,
     accounts: BTreeMap<Account, i128>,
     /// What was billed, and until when the period goes.
@@ -126,7 +126,7 @@ fn decide<D: Decider>(state: &mut D, command: D::Command) -> Result<Result<Vec<D
 }
 
 impl World {
-    pub fn new(trial: bool) -> Self {
+    pub(crate) fn new(trial: bool) -> Self {
         let now = "2026-01-31T00:00:00+09:00".parse().expect("a moment");
         let mut world = Self {
             now,
@@ -160,7 +160,7 @@ impl World {
         world
     }
 
-    pub fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
+    pub(crate) fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
         let at = self.now;
         // What is refused is refused: nothing may come of it.
         match op {
@@ -213,7 +213,7 @@ impl World {
     }
 
     /// Answers all that is open, until nothing is left to do.
-    pub fn come_to_rest(&mut self) -> Result<(), TestCaseError> {
+    pub(crate) fn come_to_rest(&mut self) -> Result<(), TestCaseError> {
         loop {
             self.process(false)?;
             if self.gateway.calls.is_empty() && self.gateway.refunds.is_empty() {
@@ -228,7 +228,7 @@ impl World {
     }
 
     /// What must hold at every moment.
-    pub fn check(&self) -> Result<(), TestCaseError> {
+    pub(crate) fn check(&self) -> Result<(), TestCaseError> {
         let contract = self.contract();
         for (payment_id, payment) in &self.payments {
             let collection = payment.collection.as_ref().expect("requested");
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// What must hold when every answer has come and everything was processed.
-    pub fn check_at_rest(&self) -> Result<(), TestCaseError> {
+    pub(crate) fn check_at_rest(&self) -> Result<(), TestCaseError> {
         let contract = self.contract();
         let account = |account| self.accounts.get(&account).copied().unwrap_or(0);
         prop_assert_eq!(account(Account::AccountCredit), -i128::from(contract.account_credit.minor()));
@@ -270,29 +270,29 @@ impl World {
     }
 
     /// How often the gateway took money.
-    pub fn charges(&self) -> usize {
+    pub(crate) fn charges(&self) -> usize {
         self.gateway.charges.values().filter(|(_, reference)| reference.is_some()).count()
     }
 
-    pub fn contract(&self) -> &Contract {
+    pub(crate) fn contract(&self) -> &Contract {
         self.subscription.contract.as_ref().expect("started")
     }
 
-    pub fn bill(&self, invoice_id: InvoiceId) -> &Bill {
+    pub(crate) fn bill(&self, invoice_id: InvoiceId) -> &Bill {
         &self.invoices[&invoice_id].claim.as_ref().expect("issued").bill
     }
 
-    pub fn to_subscription(&mut self, command: Command) -> Decided<Subscription> {
+    pub(crate) fn to_subscription(&mut self, command: Command) -> Decided<Subscription> {
         let decided = decide(&mut self.subscription, command)?;
         self.take(decided)
     }
 
-    pub fn to_invoice(&mut self, invoice_id: InvoiceId, command: invoice::Command) -> Decided<Invoice> {
+    pub(crate) fn to_invoice(&mut self, invoice_id: InvoiceId, command: invoice::Command) -> Decided<Invoice> {
         let decided = decide(self.invoices.entry(invoice_id).or_default(), command)?;
         self.take(decided)
     }
 
-    pub fn to_payment(&mut self, payment_id: PaymentId, command: payment::Command) -> Decided<Payment> {
+    pub(crate) fn to_payment(&mut self, payment_id: PaymentId, command: payment::Command) -> Decided<Payment> {
         let Some(payment) = self.payments.get_mut(&payment_id) else {
             let mut payment = Payment::default();
             let decided = decide(&mut payment, command)?;
@@ -305,12 +305,12 @@ impl World {
         self.take(decided)
     }
 
-    pub fn to_refund(&mut self, refund_id: RefundId, command: refund::Command) -> Decided<Refund> {
+    pub(crate) fn to_refund(&mut self, refund_id: RefundId, command: refund::Command) -> Decided<Refund> {
         let decided = decide(self.refunds.entry(refund_id).or_default(), command)?;
         self.take(decided)
     }
 
-    pub fn to_credits(&mut self, command: credits::Command) -> Decided<CreditBalance> {
+    pub(crate) fn to_credits(&mut self, command: credits::Command) -> Decided<CreditBalance> {
         let decided = decide(&mut self.credits, command)?;
         self.take(decided)
     }
