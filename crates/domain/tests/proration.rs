@@ -61,7 +61,9 @@ fn coupon(text: &str) -> Option<CouponTerms> {
 
 fn decide(subscription: &mut Subscription, command: Command) -> Vec<Event> {
     let events = subscription.decide(command).expect("allowed");
-    events.iter().for_each(|event| subscription.evolve(event));
+    for event in &events {
+        subscription.evolve(event);
+    }
     events
 }
 

@@ -486,42 +486,8 @@ impl Decider for Subscription {
     }
 
     fn evolve(&mut self, event: &Event) {
-        if let Event::SubscriptionStarted {
-            subscription_id,
-            subscriber,
-            terms,
-            time_zone,
-            dunning,
-            coupon,
-            period,
-            bill,
-            discount,
-        } = event
-        {
-            let mut contract = Contract {
-                subscription_id: *subscription_id,
-                subscriber: *subscriber,
-                terms: terms.clone(),
-                time_zone: time_zone.clone(),
-                dunning: dunning.clone(),
-                status: if period.number == 0 { Status::Trialing } else { Status::Active },
-                renews: true,
-                period: *period,
-                since: period.starts_at,
-                discount: None,
-                paused_at: None,
-                coupons: coupon.iter().map(|coupon| coupon.code.clone()).collect(),
-                coupon: coupon.clone(),
-                account_credit: Money::zero(terms.price.currency()),
-                open: None,
-                settled: BTreeSet::new(),
-                changes: 0,
-            };
-            if let Some(bill) = bill {
-                contract.begin_period(*period, *discount);
-                contract.take_bill(bill, None);
-            }
-            self.contract = Some(contract);
+        if let Event::SubscriptionStarted { .. } = event {
+            self.contract = rules::started(event);
             return;
         }
         let Some(contract) = &mut self.contract else { return };

@@ -105,6 +105,7 @@ pub(crate) struct World {
     /// Credits bought less credits used, counted from events.
     units: i64,
     evaluated: BTreeSet<AttemptId>,
+    submitted: BTreeMap<AttemptId, DateTime<Utc>>,
     misbehaved: bool,
     counter: u128,
 }
@@ -117,7 +118,9 @@ fn decide<D: Decider>(state: &mut D, command: D::Command) -> Result<Result<Vec<D
         Ok(events) => events,
         Err(error) => return Ok(Err(error)),
     };
-    events.iter().for_each(|event| state.evolve(event));
+    for event in &events {
+        state.evolve(event);
+    }
     match state.decide(command.clone()) {
         Ok(again) => prop_assert_eq!(again, vec![], "deciding {:?} again", command),
         Err(error) => return Err(TestCaseError::fail(format!("deciding {command:?} again: {error}"))),
@@ -143,6 +146,7 @@ impl World {
             paid_until: now,
             units: 0,
             evaluated: BTreeSet::new(),
+            submitted: BTreeMap::new(),
             misbehaved: false,
             counter: 0,
         };
@@ -197,7 +201,9 @@ impl World {
                     self.to_credits(credits::Command::Buy { subscriber: MINA, purchase_id, units, unit_price, at })?;
             }
             Op::Spend(attempt) => {
+                // However often an attempt is told of, it was submitted when it was.
                 let attempt_id = AttemptId(Uuid::from_u128(attempt));
+                let at = *self.submitted.entry(attempt_id).or_insert(at);
                 let _ = self.to_credits(credits::Command::Spend { subscriber: MINA, attempt_id, at })?;
             }
             Op::TakeBack => {

@@ -1,5 +1,7 @@
 //! The rules of a subscription, a function a command.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Cause, Command, Contract, Error, Event, Open, PREVIEW_MINUTES, Status, Subscription};
@@ -71,6 +73,48 @@ pub(super) fn start(command: Command) -> Result<Vec<Event>, Error> {
         bill,
         discount,
     }])
+}
+
+/// The contract that a subscription starts with, or `None` for another event.
+pub(super) fn started(event: &Event) -> Option<Contract> {
+    let Event::SubscriptionStarted {
+        subscription_id,
+        subscriber,
+        terms,
+        time_zone,
+        dunning,
+        coupon,
+        period,
+        bill,
+        discount,
+    } = event
+    else {
+        return None;
+    };
+    let mut contract = Contract {
+        subscription_id: *subscription_id,
+        subscriber: *subscriber,
+        terms: terms.clone(),
+        time_zone: time_zone.clone(),
+        dunning: dunning.clone(),
+        status: if period.number == 0 { Status::Trialing } else { Status::Active },
+        renews: true,
+        period: *period,
+        since: period.starts_at,
+        discount: None,
+        paused_at: None,
+        coupons: coupon.iter().map(|coupon| coupon.code.clone()).collect(),
+        coupon: coupon.clone(),
+        account_credit: Money::zero(terms.price.currency()),
+        open: None,
+        settled: BTreeSet::new(),
+        changes: 0,
+    };
+    if let Some(bill) = bill {
+        contract.begin_period(*period, *discount);
+        contract.take_bill(bill, None);
+    }
+    Some(contract)
 }
 
 impl Contract {

@@ -57,7 +57,9 @@ fn history(commands: impl IntoIterator<Item = Command>) -> Vec<Event> {
     let (mut subscription, mut events) = (Subscription::default(), vec![]);
     for command in commands {
         let decided = subscription.decide(command.clone()).unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        decided.iter().for_each(|event| subscription.evolve(event));
+        for event in &decided {
+            subscription.evolve(event);
+        }
         events.extend(decided);
     }
     events
