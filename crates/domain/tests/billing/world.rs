@@ -404,12 +404,12 @@ impl World {
 
     fn process(&mut self, twice: bool) -> Result<(), TestCaseError> {
         while let Some(event) = self.inbox.pop_front() {
-            if twice && let Some(early) = self.react(event.clone())? {
-                self.inbox.push_back(early);
-                continue;
+            let mut done = self.react(&event)?;
+            if done && twice {
+                done = self.react(&event)?;
             }
-            if let Some(early) = self.react(event)? {
-                self.inbox.push_back(early);
+            if !done {
+                self.inbox.push_back(event);
             }
         }
         Ok(())
