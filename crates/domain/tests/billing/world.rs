@@ -18,7 +18,7 @@ use baeum_domain::{
         period::{Interval, Unit},
         plan::{PlanTerms, samples::terms},
         refund::{self, Ground, Purchase, Refund, RefundPolicy},
-        subscription::{self, Command, Contract, Event, Status, Subscription},
+        subscription::{Command, Contract, Event, Status, Subscription},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
