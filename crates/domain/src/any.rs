@@ -98,6 +98,20 @@ aggregates! {
     ImportedAttempt(crate::learning::imported_attempt::ImportedAttempt),
     /// Of an operator's deeds about a stream that was parked.
     ParkedStream(crate::operations::parked_stream::ParkedStream),
+    /// Of a plan.
+    Plan(crate::subscription::plan::Plan),
+    /// Of a coupon.
+    Coupon(crate::subscription::coupon::Coupon),
+    /// Of a subscription.
+    Subscription(crate::subscription::subscription::Subscription),
+    /// Of an invoice.
+    Invoice(crate::subscription::invoice::Invoice),
+    /// Of a payment.
+    Payment(crate::subscription::payment::Payment),
+    /// Of a refund.
+    Refund(crate::subscription::refund::Refund),
+    /// Of a subscriber's usage credits.
+    CreditBalance(crate::subscription::credits::CreditBalance),
 }
 
 /// What readers of the log know of an aggregate.

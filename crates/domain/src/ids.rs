@@ -53,6 +53,16 @@ uuid_ids! {
     ImportId,
     /// One attempt that was made in another system.
     ImportedAttemptId,
+    /// A subscription of a subscriber to a plan.
+    SubscriptionId,
+    /// An invoice, derived from what it is for.
+    InvoiceId,
+    /// The payment of an invoice, with all attempts to charge it.
+    PaymentId,
+    /// A refund of a payment, in whole or in part.
+    RefundId,
+    /// A purchase of usage credits.
+    PurchaseId,
 }
 
 /// Why a name is not accepted.
@@ -127,6 +137,12 @@ slugs! {
     Focus = "focus",
     /// Another system that attempts come from, for instance `old-lms`.
     Source = "source",
+    /// A plan that can be subscribed to.
+    PlanId = "plan id",
+    /// What is typed in to get a discount.
+    CouponCode = "coupon code",
+    /// An instructor or partner who shares in what is paid.
+    PartnerId = "partner id",
 }
 
 #[cfg(test)]

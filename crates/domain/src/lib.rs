@@ -15,6 +15,7 @@ pub mod ids;
 pub mod learning;
 pub mod level;
 pub mod media;
+pub mod money;
 pub mod operations;
 pub mod position;
 pub mod progress;
@@ -22,6 +23,7 @@ pub mod recommendation;
 pub mod recorded;
 pub mod sealed;
 pub mod spec;
+pub mod subscription;
 pub mod text;
 
 pub use any::AnyEvent;

@@ -33,6 +33,14 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::progress::progress::Progress::AGGREGATE, Whose::Themselves),
     (crate::recommendation::recommendation::Recommendation::AGGREGATE, Whose::Learner),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
+    // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
+    (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
+    (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),
+    (crate::subscription::invoice::Invoice::AGGREGATE, Whose::Nobody),
+    (crate::subscription::payment::Payment::AGGREGATE, Whose::Nobody),
+    (crate::subscription::plan::Plan::AGGREGATE, Whose::Nobody),
+    (crate::subscription::refund::Refund::AGGREGATE, Whose::Nobody),
+    (crate::subscription::subscription::Subscription::AGGREGATE, Whose::Nobody),
 ];
 
 /// Whose events the aggregates of this type hold; nobody's for a type that this build does not know.
