@@ -54,7 +54,7 @@ impl Fault for SlowProjection {
             let tables = ["learners", "assessments", "lessons", "progress", "emotion", "recommendations"];
             let table = *rng.choice(tables.iter()).expect("there are some");
             let mut other = PgConnection::connect(&world.postgres.url()).await.expect("a connection");
-            let mut held = baeum_eventlog::begin(&other).await.expect("a transaction");
+            let mut held = other.begin().await.expect("a transaction");
             let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
             sqlx::query(&lock).execute(&mut *held).await.expect("the table is locked");
             a_moment(rng, 1_000..=3_000).await;
