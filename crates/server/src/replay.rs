@@ -189,7 +189,7 @@ async fn try_out(
 
 /// Shows how far a replay is.
 struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     floor: i64,
     /// Where it began.
     first: Arc<OnceLock<i64>>,
@@ -197,32 +197,32 @@ struct Bar {
 
 impl Bar {
     fn new(log: &EventLog, what: &'static str) -> Self {
-        let bar = ProgressBar::new(0);
+        let line = ProgressBar::new(0);
         let template = "{msg:16} {bar:30} {pos}/{len} events, {per_sec}, {eta} to go";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_message(what);
-        Self { bar, floor: log.floor(), first: Arc::default() }
+        line.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        line.set_message(what);
+        Self { line, floor: log.floor(), first: Arc::default() }
     }
 
     /// What to tell how far it is, and how far it goes.
     fn progress(&self) -> impl FnMut(i64, i64) + Send + use<> {
-        let Self { bar, floor, first } = self;
-        let (bar, floor, first) = (bar.clone(), *floor, first.clone());
+        let Self { line, floor, first } = self;
+        let (line, floor, first) = (line.clone(), *floor, first.clone());
         move |done: i64, head: i64| {
             let (at, end) = ((done - floor).unsigned_abs(), (head - floor).unsigned_abs());
-            bar.set_length(end);
+            line.set_length(end);
             if first.set(done).is_ok() {
                 // What an earlier run has done does not count for the rate.
-                bar.reset();
-                bar.set_position(at);
-                bar.reset_eta();
+                line.reset();
+                line.set_position(at);
+                line.reset_eta();
             }
-            bar.set_position(at);
+            line.set_position(at);
         }
     }
 
     fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.line.finish_and_clear();
     }
 }
 
