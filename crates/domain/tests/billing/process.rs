@@ -51,7 +51,7 @@ impl World {
             Event::SubscriptionPlanChanged { bill: Some(bill), .. } => self.issue(bill)?,
             Event::SubscriptionCancelled { at, open_invoice: Some(invoice_id), .. } => {
                 let close = payment::Command::Close { at: *at };
-                match self.to_payment(payment_id(*invoice_id), close)? {
+                match self.send_to_payment(payment_id(*invoice_id), close)? {
                     Ok(_) | Err(payment::Error::Succeeded(_)) => {}
                     Err(payment::Error::NotRequested) => return Ok(false),
                     Err(error) => return Err(TestCaseError::fail(format!("closing: {error}"))),
@@ -68,26 +68,26 @@ impl World {
                 let attempts_at = Dunning::default().attempts(bill.due_at, &zone()).expect("in the calendar");
                 let (payment_id, invoice_id, amount) = (payment_id(bill.invoice_id), bill.invoice_id, bill.total);
                 let request = payment::Command::Request { payment_id, invoice_id, amount, attempts_at };
-                self.to_payment(payment_id, request)?.expect("an issued invoice can be collected");
+                self.send_to_payment(payment_id, request)?.expect("an issued invoice can be collected");
             }
             invoice::Event::InvoicePaid { invoice_id, .. } => match self.bill(*invoice_id).purpose {
                 Purpose::Credits { purchase_id, subscriber } => {
                     let confirm = credits::Command::ConfirmPurchase { subscriber, purchase_id };
-                    self.to_credits(confirm)?.expect("what is paid is added");
+                    self.send_to_credits(confirm)?.expect("what is paid is added");
                 }
-                _ => {
+                Purpose::Period { .. } | Purpose::Change { .. } => {
                     let paid = subscription::Command::RecordPaid { invoice_id: *invoice_id };
-                    self.to_subscription(paid)?.expect("what is paid is recorded");
+                    self.send_to_subscription(paid)?.expect("what is paid is recorded");
                 }
             },
             invoice::Event::InvoiceVoided { invoice_id, bill, .. } => match bill.purpose {
                 Purpose::Credits { purchase_id, subscriber } => {
                     let drop = credits::Command::DropPurchase { subscriber, purchase_id };
-                    self.to_credits(drop)?.expect("what is voided is dropped");
+                    self.send_to_credits(drop)?.expect("what is voided is dropped");
                 }
-                _ => {
+                Purpose::Period { .. } | Purpose::Change { .. } => {
                     let voided = subscription::Command::RecordVoided { invoice_id: *invoice_id };
-                    self.to_subscription(voided)?.expect("what is voided is recorded");
+                    self.send_to_subscription(voided)?.expect("what is voided is recorded");
                 }
             },
             _ => {}
@@ -103,25 +103,25 @@ impl World {
             }
             payment::Event::ChargeSucceeded { payment_id, invoice_id, amount, at, .. } => {
                 let paid = invoice::Command::RecordPayment { payment_id: *payment_id, amount: *amount, at: *at };
-                self.to_invoice(*invoice_id, paid)?.expect("a charge pays its invoice");
+                self.send_to_invoice(*invoice_id, paid)?.expect("a charge pays its invoice");
             }
-            payment::Event::ChargeFailed { invoice_id, attempt, next_attempt_at, at, .. } => {
-                if !matches!(self.bill(*invoice_id).purpose, Purpose::Credits { .. }) {
-                    let (invoice_id, attempt, next_attempt_at, at) = (*invoice_id, *attempt, *next_attempt_at, *at);
-                    let failed = subscription::Command::RecordFailedCharge { invoice_id, attempt, next_attempt_at, at };
-                    self.to_subscription(failed)?.expect("a failed charge is recorded");
-                }
+            payment::Event::ChargeFailed { invoice_id, attempt, next_attempt_at, at, .. }
+                if !matches!(self.bill(*invoice_id).purpose, Purpose::Credits { .. }) =>
+            {
+                let (invoice_id, attempt, next_attempt_at, at) = (*invoice_id, *attempt, *next_attempt_at, *at);
+                let failed = subscription::Command::RecordFailedCharge { invoice_id, attempt, next_attempt_at, at };
+                self.send_to_subscription(failed)?.expect("a failed charge is recorded");
             }
             payment::Event::PaymentClosed { invoice_id, at, .. } => {
                 let void = invoice::Command::Void { reason: VoidReason::Unpaid, at: *at };
-                self.to_invoice(*invoice_id, void)?.expect("what cannot be paid any more is voided");
+                self.send_to_invoice(*invoice_id, void)?.expect("what cannot be paid any more is voided");
             }
             payment::Event::SurplusCharged { payment_id, reference, amount, .. } => {
                 self.give_surplus_back(*payment_id, reference, *amount, 1)?;
             }
             payment::Event::RefundReserved { refund_id, .. } => {
                 let send = refund::Command::Send { at: self.now };
-                self.to_refund(*refund_id, send)?.expect("what is reserved is sent");
+                self.send_to_refund(*refund_id, send)?.expect("what is reserved is sent");
             }
             _ => {}
         }
@@ -133,8 +133,9 @@ impl World {
             refund::Event::RefundRequested { refund_id, payment_id, reference, amount, .. } => {
                 let (refund_id, reference, amount) = (*refund_id, reference.clone(), *amount);
                 let reserve = payment::Command::ReserveRefund { refund_id, reference, amount };
-                if self.to_payment(*payment_id, reserve)?.is_err() {
-                    self.to_refund(refund_id, refund::Command::Reject)?.expect("what cannot be reserved is rejected");
+                if self.send_to_payment(*payment_id, reserve)?.is_err() {
+                    self.send_to_refund(refund_id, refund::Command::Reject)?
+                        .expect("what cannot be reserved is rejected");
                 }
             }
             refund::Event::RefundSent { refund_id, idempotency_key, amount, .. } => {
@@ -143,11 +144,11 @@ impl World {
             }
             refund::Event::RefundSucceeded { refund_id, payment_id, .. } => {
                 let settle = payment::Command::SettleRefund { refund_id: *refund_id };
-                self.to_payment(*payment_id, settle)?.expect("what was given back is settled");
+                self.send_to_payment(*payment_id, settle)?.expect("what was given back is settled");
             }
             refund::Event::RefundFailed { refund_id, payment_id, .. } => {
                 let release = payment::Command::ReleaseRefund { refund_id: *refund_id };
-                self.to_payment(*payment_id, release)?.expect("what was not given back is released");
+                self.send_to_payment(*payment_id, release)?.expect("what was not given back is released");
                 let request = self.refunds[refund_id].request.clone().expect("requested");
                 if request.surplus {
                     let ids = (1..).map(|attempt| refund::id_of_surplus(*payment_id, &request.reference, attempt));
@@ -171,20 +172,20 @@ impl World {
         let (reference, ground, at) = (reference.to_owned(), refund::Ground::Surplus(amount), self.now);
         let reason = refund::Reason::Surplus;
         let request = refund::Command::Request { refund_id, payment_id, reference, amount, ground, reason, at };
-        self.to_refund(refund_id, request)?.expect("a surplus is given back");
+        self.send_to_refund(refund_id, request)?.expect("a surplus is given back");
         Ok(())
     }
 
     fn issue(&mut self, bill: &Bill) -> Result<(), TestCaseError> {
         let issue = invoice::Command::Issue { subscriber: MINA, bill: bill.clone(), at: bill.due_at };
-        self.to_invoice(bill.invoice_id, issue)?.expect("a bill can be issued");
+        self.send_to_invoice(bill.invoice_id, issue)?.expect("a bill can be issued");
         Ok(())
     }
 
     fn grant(&mut self, period: &Period, units: u32, continues: bool) -> Result<(), TestCaseError> {
         let (from, until) = (period.starts_at, period.ends_at);
         let grant = credits::Command::GrantAllowance { subscriber: MINA, units, from, until, continues };
-        self.to_credits(grant)?.expect("an allowance can be granted");
+        self.send_to_credits(grant)?.expect("an allowance can be granted");
         Ok(())
     }
 }

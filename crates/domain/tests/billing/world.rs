@@ -50,7 +50,7 @@ fn plans() -> Vec<PlanTerms> {
 }
 
 /// What can happen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     /// So many hours go by.
     Wait(i64),
@@ -121,9 +121,9 @@ fn decide<D: Decider>(state: &mut D, command: D::Command) -> Result<Result<Vec<D
     for event in &events {
         state.evolve(event);
     }
-    match state.decide(command.clone()) {
-        Ok(again) => prop_assert_eq!(again, vec![], "deciding {:?} again", command),
-        Err(error) => return Err(TestCaseError::fail(format!("deciding {command:?} again: {error}"))),
+    match state.decide(command) {
+        Ok(again) => prop_assert_eq!(again, vec![], "deciding again after {:?}", events),
+        Err(error) => return Err(TestCaseError::fail(format!("deciding again after {events:?}: {error}"))),
     }
     Ok(Ok(events))
 }
@@ -160,7 +160,7 @@ impl World {
             trial,
             at: now,
         };
-        world.to_subscription(start).expect("no invariant is broken").expect("it starts");
+        world.send_to_subscription(start).expect("no invariant is broken").expect("it starts");
         world
     }
 
@@ -171,7 +171,7 @@ impl World {
             Op::Wait(hours) => self.now += TimeDelta::hours(hours),
             Op::Process { twice } => self.process(twice)?,
             Op::EndPeriod => {
-                drop(self.to_subscription(Command::EndPeriod { number: self.contract().period.number, at })?)
+                let _ = self.send_to_subscription(Command::EndPeriod { number: self.contract().period.number, at })?;
             }
             Op::Charge { by_subscriber } => self.charge(by_subscriber)?,
             Op::Answer(verdict) => self.answer(verdict)?,
@@ -180,40 +180,55 @@ impl World {
                 let terms = plans()[plan].clone();
                 if let Ok(shown) = self.subscription.preview_change(&terms, at) {
                     let change = Command::ChangePlan { terms, shown_at: at, net: shown.net, at };
-                    self.to_subscription(change)?.expect("what was shown can be confirmed");
+                    self.send_to_subscription(change)?.expect("what was shown can be confirmed");
                 }
             }
-            Op::Pause => drop(self.to_subscription(Command::Pause { at })?),
-            Op::Resume => drop(self.to_subscription(Command::Resume { at })?),
-            Op::CancelNow => drop(self.to_subscription(Command::CancelNow { at })?),
-            Op::CancelAtPeriodEnd => drop(self.to_subscription(Command::CancelAtPeriodEnd)?),
-            Op::Reactivate => drop(self.to_subscription(Command::Reactivate { at })?),
+            Op::Pause => {
+                let _ = self.send_to_subscription(Command::Pause { at })?;
+            }
+            Op::Resume => {
+                let _ = self.send_to_subscription(Command::Resume { at })?;
+            }
+            Op::CancelNow => {
+                let _ = self.send_to_subscription(Command::CancelNow { at })?;
+            }
+            Op::CancelAtPeriodEnd => {
+                let _ = self.send_to_subscription(Command::CancelAtPeriodEnd)?;
+            }
+            Op::Reactivate => {
+                let _ = self.send_to_subscription(Command::Reactivate { at })?;
+            }
             Op::Coupon(which) => {
                 let discount = [Discount::Share(2_500), Discount::Share(10_000), Discount::Amount(money(3_000, "KRW"))];
                 let code = format!("coupon-{which}").parse().expect("a code");
                 let coupon = CouponTerms { code, discount: discount[which as usize], periods: Some(which + 1) };
-                let _ = self.to_subscription(Command::ApplyCoupon { coupon })?;
+                let _ = self.send_to_subscription(Command::ApplyCoupon { coupon })?;
             }
             Op::Buy(units) => {
                 let purchase_id = PurchaseId(Uuid::from_u128(self.next()));
                 let unit_price = money(100, "KRW");
-                let _ =
-                    self.to_credits(credits::Command::Buy { subscriber: MINA, purchase_id, units, unit_price, at })?;
+                let _ = self.send_to_credits(credits::Command::Buy {
+                    subscriber: MINA,
+                    purchase_id,
+                    units,
+                    unit_price,
+                    at,
+                })?;
             }
             Op::Spend(attempt) => {
                 // However often an attempt is told of, it was submitted when it was.
                 let attempt_id = AttemptId(Uuid::from_u128(attempt));
                 let at = *self.submitted.entry(attempt_id).or_insert(at);
-                let _ = self.to_credits(credits::Command::Spend { subscriber: MINA, attempt_id, at })?;
+                let _ = self.send_to_credits(credits::Command::Spend { subscriber: MINA, attempt_id, at })?;
             }
             Op::TakeBack => {
                 if let Some(purchase_id) = self.credits.purchases.keys().next().copied() {
-                    let _ = self.to_credits(credits::Command::TakeBack { subscriber: MINA, purchase_id })?;
+                    let _ = self.send_to_credits(credits::Command::TakeBack { subscriber: MINA, purchase_id })?;
                 }
             }
             Op::Refund(hundredths) => self.refund(hundredths)?,
             Op::AnswerRefund(succeeds) => self.answer_refund(succeeds)?,
-            Op::Misbehave(which) => self.misbehave(&which)?,
+            Op::Misbehave(which) => self.misbehave(which)?,
         }
         Ok(())
     }
@@ -288,17 +303,17 @@ impl World {
         &self.invoices[&invoice_id].claim.as_ref().expect("issued").bill
     }
 
-    pub(crate) fn to_subscription(&mut self, command: Command) -> Decided<Subscription> {
+    pub(crate) fn send_to_subscription(&mut self, command: Command) -> Decided<Subscription> {
         let decided = decide(&mut self.subscription, command)?;
         self.take(decided)
     }
 
-    pub(crate) fn to_invoice(&mut self, invoice_id: InvoiceId, command: invoice::Command) -> Decided<Invoice> {
+    pub(crate) fn send_to_invoice(&mut self, invoice_id: InvoiceId, command: invoice::Command) -> Decided<Invoice> {
         let decided = decide(self.invoices.entry(invoice_id).or_default(), command)?;
         self.take(decided)
     }
 
-    pub(crate) fn to_payment(&mut self, payment_id: PaymentId, command: payment::Command) -> Decided<Payment> {
+    pub(crate) fn send_to_payment(&mut self, payment_id: PaymentId, command: payment::Command) -> Decided<Payment> {
         let Some(payment) = self.payments.get_mut(&payment_id) else {
             let mut payment = Payment::default();
             let decided = decide(&mut payment, command)?;
@@ -311,12 +326,12 @@ impl World {
         self.take(decided)
     }
 
-    pub(crate) fn to_refund(&mut self, refund_id: RefundId, command: refund::Command) -> Decided<Refund> {
+    pub(crate) fn send_to_refund(&mut self, refund_id: RefundId, command: refund::Command) -> Decided<Refund> {
         let decided = decide(self.refunds.entry(refund_id).or_default(), command)?;
         self.take(decided)
     }
 
-    pub(crate) fn to_credits(&mut self, command: credits::Command) -> Decided<CreditBalance> {
+    pub(crate) fn send_to_credits(&mut self, command: credits::Command) -> Decided<CreditBalance> {
         let decided = decide(&mut self.credits, command)?;
         self.take(decided)
     }
@@ -420,7 +435,7 @@ impl World {
         let begun = self.payments.iter().map(|(id, it)| (*id, it.collection.as_ref().map_or(0, |it| it.begun)));
         for (payment_id, begun) in begun.collect::<Vec<_>>() {
             let begin = payment::Command::BeginCharge { attempt: begun + 1, asked_by, at: self.now };
-            let _ = self.to_payment(payment_id, begin)?;
+            let _ = self.send_to_payment(payment_id, begin)?;
         }
         Ok(())
     }
@@ -437,7 +452,7 @@ impl World {
             |reference| ChargeOutcome::Succeeded { reference },
         );
         let record = payment::Command::RecordCharge { attempt, outcome, at: self.now };
-        self.to_payment(payment_id, record)?.expect("what the gateway says is recorded");
+        self.send_to_payment(payment_id, record)?.expect("what the gateway says is recorded");
         Ok(())
     }
 
@@ -447,8 +462,9 @@ impl World {
     }
 
     fn refund(&mut self, hundredths: u64) -> Result<(), TestCaseError> {
-        let latest = self.payments.values().filter_map(|it| it.collection.as_ref()).filter(|it| it.captured.is_some());
-        let Some(collection) = latest.last() else { return Ok(()) };
+        let mut latest =
+            self.payments.values().filter_map(|it| it.collection.as_ref()).filter(|it| it.captured.is_some());
+        let Some(collection) = latest.next_back() else { return Ok(()) };
         let reference = collection.captured.clone().expect("filtered");
         let (payment_id, paid) = (collection.payment_id, collection.amount);
         let amount = paid.portion(hundredths, 100);
@@ -459,7 +475,7 @@ impl World {
         let refund_id = RefundId(Uuid::from_u128(self.next()));
         let (reason, at) = (refund::Reason::NotWanted, self.now);
         let request = refund::Command::Request { refund_id, payment_id, reference, amount, ground, reason, at };
-        let _ = self.to_refund(refund_id, request)?;
+        let _ = self.send_to_refund(refund_id, request)?;
         Ok(())
     }
 
@@ -471,11 +487,11 @@ impl World {
         } else {
             refund::Command::RecordFailure { code: "charge_expired".into(), at }
         };
-        self.to_refund(refund_id, command)?.expect("what the gateway says is recorded");
+        self.send_to_refund(refund_id, command)?.expect("what the gateway says is recorded");
         Ok(())
     }
 
-    fn misbehave(&mut self, which: &Index) -> Result<(), TestCaseError> {
+    fn misbehave(&mut self, which: Index) -> Result<(), TestCaseError> {
         let known: Vec<_> = self.gateway.charges.values().map(|(call, _)| call.clone()).collect();
         if known.is_empty() {
             return Ok(());
