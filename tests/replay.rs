@@ -122,7 +122,7 @@ async fn an_analyst_replays_compares_and_asks_what_if() {
     assert!(again.contains("already"), "{again}");
     past.run(&["replay", "all", "--into", "early", "--to", "20"]);
     let listed = past.run(&["sandbox", "list"]);
-    assert!(listed.contains(&format!("trial: progress (version 1) at position {head}")), "{listed}");
+    assert!(listed.contains(&format!("trial: progress (version 2) at position {head}")), "{listed}");
     assert!(listed.contains("early: learners (version 1) at position 20"), "{listed}");
 
     // Equal, until a row is changed by hand.

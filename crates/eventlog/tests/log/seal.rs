@@ -99,7 +99,7 @@ async fn a_log_that_was_changed_is_not_sealed_any_further_until_it_is_mended() {
         (
             "UPDATE events SET global_position = 900 WHERE global_position = 81",
             "UPDATE events SET global_position = 81 WHERE global_position = 900",
-            "position 81 is missing: the log goes up to 81",
+            "position 81 is missing: after it comes 900",
         ),
         (
             "UPDATE seal_tiles SET hashes = set_byte(hashes, 3, 255 - get_byte(hashes, 3))",
