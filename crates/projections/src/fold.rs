@@ -63,7 +63,7 @@ impl Skips {
     /// Whether a projection must go on without this event.
     fn has<P: Stored>(&self, projection: &dyn Projection, event: &Recorded<P>) -> bool {
         self.positions.contains(&event.position)
-            || forget::is_personal(projection) && self.erased.concerns(event, |payload, name| payload.field(name))
+            || forget::is_personal(projection) && self.erased.concerns(event, Stored::field)
     }
 
     /// The positions.

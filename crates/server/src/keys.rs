@@ -224,7 +224,7 @@ fn from_hex(text: &str) -> Option<SecretKey> {
 fn new_secret() -> String {
     let mut key = SecretKey::default();
     SystemEntropy.fill(key.as_mut_slice());
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    key.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 const HEADING: &str = "# The keys that wrap the keys of people. Whoever has this file and the database can read personal data; without this

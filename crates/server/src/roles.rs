@@ -121,31 +121,20 @@ struct OpenShard {
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
     match &config.command {
         Command::Migrate => {
-            let databases = open_databases(&config, &stop).await?;
-            close_databases(databases).await;
+            with_databases(&config, &stop, async |_| Ok(())).await?;
             tracing::info!("the database has the schema of this build");
             Ok(())
         }
         Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let databases = open_databases(&config, &stop).await?;
-            let replayed = async {
-                for database in &databases {
-                    let log = open_log(&config, database, None).await?;
-                    if databases.len() > 1 {
-                        output::tell(format_args!("shard {}:", log.shard()));
-                    }
-                    let registry = baeum_projections::registry(&models::models(&catalog));
-                    replay::run(&log, &catalog, registry, options, &stop).await?;
-                    if stop.is_cancelled() {
-                        break;
-                    }
+            let registry = || baeum_projections::registry(&models::models(&catalog));
+            let replay = async |log: EventLog| {
+                if stop.is_cancelled() {
+                    return Ok(());
                 }
-                Ok(())
+                Ok(replay::run(&log, &catalog, registry(), options, &stop).await?)
             };
-            let replayed = replayed.await;
-            close_databases(databases).await;
-            replayed
+            with_each_log(&config, &stop, replay).await
         }
         Command::Sandbox(command) => {
             let deed = async |log: EventLog| Ok(sandbox::run(&log, command).await?);
@@ -162,22 +151,18 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         }
         Command::Projections { command } => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let databases = open_databases(&config, &stop).await?;
-            let done = async {
-                let shards = operated(&config, &databases).await?;
-                let registry = baeum_projections::registry(&models::models(&catalog));
-                projections::run(&shards, &registry, &command.clone().unwrap_or_default()).await?;
-                Ok(())
+            let registry = baeum_projections::registry(&models::models(&catalog));
+            let command = command.clone().unwrap_or_default();
+            let operate = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                Ok(projections::run(&shards, &registry, &command).await?)
             };
-            let done = done.await;
-            close_databases(databases).await;
-            done
+            with_databases(&config, &stop, operate).await
         }
         Command::Audit(command) => {
-            let databases = open_databases(&config, &stop).await?;
-            let done = async {
+            let audit = async |databases: &[Database]| {
                 let mut logs = vec![];
-                for database in &databases {
+                for database in databases {
                     logs.push(open_log(&config, database, None).await?);
                 }
                 tokio::select! {
@@ -185,64 +170,19 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                     () = stop.cancelled() => Ok(()),
                 }
             };
-            let done = done.await;
-            close_databases(databases).await;
-            done
+            with_databases(&config, &stop, audit).await
         }
         Command::Export(_) | Command::Import(_) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let databases = open_databases(&config, &stop).await?;
-            let done = async {
-                let shards = operated(&config, &databases).await?;
-                let registry = baeum_projections::registry(&models::models(&catalog));
-                exchange::run(&shards, &registry, &config.command, &stop).await?;
-                Ok(())
+            let registry = baeum_projections::registry(&models::models(&catalog));
+            let exchange = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                Ok(exchange::run(&shards, &registry, &config.command, &stop).await?)
             };
-            let done = done.await;
-            close_databases(databases).await;
-            done
+            with_databases(&config, &stop, exchange).await
         }
-        Command::Keys(KeysCommand::Create) => Ok(keys::create_file(&key_file(&config))?),
-        Command::Keys(KeysCommand::Rotate) => Ok(keys::rotate_file(&key_file(&config), &clock(&config))?),
-        Command::Keys(command) => {
-            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let keys = Arc::new(FileKeys::open(&key_file(&config))?);
-            let ports = models::ports(&catalog, keys.clone())?;
-            let databases = open_databases(&config, &stop).await?;
-            let done = async {
-                for database in &databases {
-                    let log = open_log(&config, database, None).await?;
-                    keys::run(command, &keys, &Commands::new(log, ports.clone())).await?;
-                }
-                Ok(())
-            };
-            let done = done.await;
-            close_databases(databases).await;
-            done
-        }
-        Command::Subject(command) => {
-            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
-            let keys: Arc<dyn KeyService> = match command {
-                SubjectCommand::Export { .. } => Arc::new(FileKeys::open(&key_file(&config))?),
-                SubjectCommand::Erase { .. } => Arc::new(NoKeys),
-            };
-            let ports = models::ports(&catalog, keys)?;
-            let databases = open_databases(&config, &stop).await?;
-            let done = async {
-                let mut shards = vec![];
-                for (shard, database) in config.shards.iter().zip(&databases) {
-                    let log = open_log(&config, database, None).await?;
-                    let commands = Commands::new(log, ports.clone());
-                    shards.push(SubjectShard { commands, tenants: shard.tenants.clone() });
-                }
-                let registry = baeum_projections::registry(&models::models(&catalog));
-                subject::run(&shards, &registry, command).await?;
-                Ok(())
-            };
-            let done = done.await;
-            close_databases(databases).await;
-            done
-        }
+        Command::Keys(command) => run_keys(&config, command, &stop).await,
+        Command::Subject(command) => run_subject(&config, command, &stop).await,
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
@@ -254,15 +194,67 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
     }
 }
 
+/// Makes or replaces the keys that wrap the keys of people.
+async fn run_keys(config: &Config, command: &KeysCommand, stop: &CancellationToken) -> Result<(), RunError> {
+    match command {
+        KeysCommand::Create => return Ok(keys::create_file(&key_file(config))?),
+        KeysCommand::Rotate => return Ok(keys::rotate_file(&key_file(config), &clock(config))?),
+        _ => {}
+    }
+    let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+    let keys = Arc::new(FileKeys::open(&key_file(config))?);
+    let ports = models::ports(&catalog, keys.clone())?;
+    let deed = async |databases: &[Database]| {
+        for database in databases {
+            let log = open_log(config, database, None).await?;
+            keys::run(command, &keys, &Commands::new(log, ports.clone())).await?;
+        }
+        Ok(())
+    };
+    with_databases(config, stop, deed).await
+}
+
+/// Writes out everything about a person, or has them forgotten.
+async fn run_subject(config: &Config, command: &SubjectCommand, stop: &CancellationToken) -> Result<(), RunError> {
+    let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+    let keys: Arc<dyn KeyService> = match command {
+        SubjectCommand::Export { .. } => Arc::new(FileKeys::open(&key_file(config))?),
+        SubjectCommand::Erase { .. } => Arc::new(NoKeys),
+    };
+    let ports = models::ports(&catalog, keys)?;
+    let registry = baeum_projections::registry(&models::models(&catalog));
+    let deed = async |databases: &[Database]| {
+        let mut shards = vec![];
+        for (shard, database) in config.shards.iter().zip(databases) {
+            let log = open_log(config, database, None).await?;
+            let commands = Commands::new(log, ports.clone());
+            shards.push(SubjectShard { commands, tenants: shard.tenants.clone() });
+        }
+        Ok(subject::run(&shards, &registry, command).await?)
+    };
+    with_databases(config, stop, deed).await
+}
+
+/// Opens the databases, does something with them, and closes them whatever came of it.
+async fn with_databases(
+    config: &Config,
+    stop: &CancellationToken,
+    task: impl AsyncFnOnce(&[Database]) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let databases = open_databases(config, stop).await?;
+    let done = task(&databases).await;
+    close_databases(databases).await;
+    done
+}
+
 /// Does something with the log of each shard, one after the other.
 async fn with_each_log(
     config: &Config,
     stop: &CancellationToken,
     task: impl AsyncFn(EventLog) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let databases = open_databases(config, stop).await?;
-    let done = async {
-        for database in &databases {
+    let one_by_one = async |databases: &[Database]| {
+        for database in databases {
             let log = open_log(config, database, None).await?;
             if databases.len() > 1 {
                 output::tell(format_args!("shard {}:", log.shard()));
@@ -271,9 +263,7 @@ async fn with_each_log(
         }
         Ok(())
     };
-    let done = done.await;
-    close_databases(databases).await;
-    done
+    with_databases(config, stop, one_by_one).await
 }
 
 async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunError> {

@@ -44,6 +44,7 @@ pub(crate) struct AccessesAnswer {
 }
 
 /// An access to the personal data of a person by somebody else, or all of it by anybody.
+#[expect(clippy::struct_field_names, reason = "fields of the wire")]
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Access {
     /// Position of its event.

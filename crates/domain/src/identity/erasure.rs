@@ -199,6 +199,7 @@ impl Decider for Erasure {
     type Event = Event;
     type Error = Error;
 
+    #[expect(clippy::match_same_arms, reason = "a table of commands and standings, in their order")]
     fn decide(&self, command: Command) -> Result<Vec<Event>, Error> {
         use Standing::{Erased, Finished, Requested, Withdrawn};
         match (command, self.standing) {

@@ -21,7 +21,7 @@ use crate::support::{TENANT, context, execute, goal, open, process, register, re
 async fn decide<D: Decider>(log: &EventLog, context: &CommandContext, id: Uuid, command: D::Command) {
     let prepare = move |_: Loaded<D>| std::future::ready(Ok::<_, D::Error>(command.clone()));
     let done = log.execute::<D, (), D::Error, _>(context, &id.to_string(), prepare, |_, _| ()).await;
-    done.map(drop).unwrap_or_else(|error| panic!("refused: {error}"));
+    done.map_or_else(|error| panic!("refused: {error}"), drop);
 }
 
 async fn start_lesson(log: &EventLog, context: &CommandContext, learner: Uuid) -> Uuid {
