@@ -82,6 +82,12 @@ aggregates! {
     Recommendation(crate::recommendation::recommendation::Recommendation),
     /// Of an operator's deeds about a stream that was parked.
     ParkedStream(crate::operations::parked_stream::ParkedStream),
+    /// Of a notification.
+    Notification(crate::notification::notification::Notification),
+    /// Of what a person wants to be notified of.
+    NotificationPreferences(crate::notification::preferences::NotificationPreferences),
+    /// Of the webhooks of a tenant.
+    Webhooks(crate::notification::webhooks::Webhooks),
 }
 
 /// What readers of the log know of an aggregate.

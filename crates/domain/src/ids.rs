@@ -49,6 +49,10 @@ uuid_ids! {
     AttemptId,
     /// What was recommended after one lesson.
     RecommendationId,
+    /// What one person is told of one cause.
+    NotificationId,
+    /// A partner system's standing wish to be told of events.
+    WebhookId,
 }
 
 /// Why a name is not accepted.
@@ -121,6 +125,10 @@ slugs! {
     Topic = "topic",
     /// A grammar point or sub-skill, for instance `past_simple`.
     Focus = "focus",
+    /// A text that notifications are made from, for instance `lesson_completed`.
+    TemplateId = "template id",
+    /// What notifications are about, for instance `lessons`: people choose their channels by it.
+    NotificationTopic = "notification topic",
 }
 
 #[cfg(test)]

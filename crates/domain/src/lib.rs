@@ -15,6 +15,7 @@ pub mod ids;
 pub mod learning;
 pub mod level;
 pub mod media;
+pub mod notification;
 pub mod operations;
 pub mod position;
 pub mod progress;
