@@ -7,6 +7,7 @@ mod commands;
 pub mod dispatch;
 pub mod identity;
 pub mod learning;
+pub mod notification;
 pub mod operations;
 pub mod progress;
 pub mod recommendation;
