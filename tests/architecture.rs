@@ -63,6 +63,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["baeum-api", "baeum-server"]),
+    ("lettre", &["baeum-sagas"]),
     ("candle-core", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];

@@ -10,6 +10,7 @@ pub mod emotion;
 mod fold;
 pub mod identity;
 pub mod learning;
+pub mod notification;
 pub mod order;
 pub mod parking;
 pub mod progress;

@@ -8,6 +8,7 @@ use crate::{
     emotion::emotion::Emotion,
     identity::learners::Learners,
     learning::lessons::Lessons,
+    notification::notifications::Notifications,
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
 };
@@ -22,5 +23,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Emotion::new(models)),
         Arc::new(Recommendations),
         Arc::new(ItemParameters::new(models)),
+        Arc::new(Notifications),
     ]
 }

@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::{
     demo::DemoOptions,
     irt::IrtCommand,
+    notification::{NotificationConfig, NotificationWords, NotificationsCommand},
     projections::ProjectionsCommand,
     replay::ReplayOptions,
     shards::{self, ShardConfig},
@@ -48,6 +49,11 @@ pub(crate) enum Command {
     Projections {
         #[command(subcommand)]
         command: Option<ProjectionsCommand>,
+    },
+    /// Say which notifications and webhooks were given up, or have them tried again, then stop
+    Notifications {
+        #[command(subcommand)]
+        command: Option<NotificationsCommand>,
     },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
@@ -106,6 +112,8 @@ struct Words {
     #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
     #[arg(allow_hyphen_values = true)]
     clock_offset_seconds: String,
+    #[command(flatten)]
+    notification: NotificationWords,
 }
 
 /// Form of the log lines.
@@ -154,6 +162,8 @@ pub(crate) struct Config {
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
     pub(crate) clock_offset: TimeDelta,
+    /// How notifications leave the platform.
+    pub(crate) notification: NotificationConfig,
 }
 
 /// A value that cannot be used.
@@ -231,6 +241,7 @@ impl Config {
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
+        let notification = NotificationConfig::from_words(words.notification, &mut check);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
         let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
         if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
@@ -249,6 +260,7 @@ impl Config {
                 catalog: words.catalog.map(Into::into),
                 admin,
                 clock_offset,
+                notification,
             })
         } else {
             Err(errors)
@@ -281,6 +293,7 @@ impl Command {
             Self::Migrate => "migrate",
             Self::Replay(_) => "replay",
             Self::Projections { .. } => "projections",
+            Self::Notifications { .. } => "notifications",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
         }

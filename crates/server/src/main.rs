@@ -15,6 +15,7 @@ mod entropy;
 mod irt;
 mod listen;
 mod models;
+mod notification;
 mod output;
 mod projections;
 mod replay;

@@ -27,7 +27,9 @@ use crate::{
     database::{Database, DatabaseError, PATIENCE, PAUSE},
     demo::{self, ClientError},
     listen::{self, ListenError},
-    models, output,
+    models,
+    notification::{self, NotificationsError},
+    output,
     projections::{self, ProjectionsError},
     replay::{self, ReplayError},
     shards::ShardConfig,
@@ -66,6 +68,10 @@ pub(crate) enum RunError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Projections(#[from] ProjectionsError),
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
+    #[error("notifications cannot be sent: {0}")]
+    Senders(String),
     #[error(transparent)]
     Demo(#[from] ClientError),
 }
@@ -141,6 +147,21 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             close_databases(databases).await;
             done
         }
+        Command::Notifications { command } => {
+            let databases = open_databases(&config, &stop).await?;
+            let done = async {
+                let mut shards = vec![];
+                for (shard, database) in config.shards.iter().zip(&databases) {
+                    let log = open_log(&config, database, None).await?;
+                    shards.push(projections::OperatedShard { log, tenants: shard.tenants.clone() });
+                }
+                notification::run(&shards, &command.clone().unwrap_or_default()).await?;
+                Ok(())
+            };
+            let done = done.await;
+            close_databases(databases).await;
+            done
+        }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
@@ -171,7 +192,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
-            let commands = Commands::new(log.clone(), ports.clone());
+            let commands = Commands::new(log.clone(), ports.clone()).with_notifications(config.notification.settings());
             shards.push(OpenShard { tenants: shard.tenants.clone(), log, commands, broker });
         }
         let platform = Platform { config, catalog, shards, metrics, stop: stop.clone() };
@@ -246,10 +267,16 @@ async fn start(
             });
         }
         if serves(&Command::Process) {
+            let (of_sagas, until) = (commands.clone(), stop.clone());
+            roles.spawn(async move {
+                baeum_sagas::run(of_sagas, baeum_sagas::registry(), until).await;
+                "process"
+            });
+            let senders = config.notification.senders().map_err(RunError::Senders)?;
             let (commands, stop) = (commands.clone(), stop.clone());
             roles.spawn(async move {
-                baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
-                "process"
+                baeum_sagas::notification::dispatcher::run(commands, senders, stop).await;
+                "dispatcher of notifications"
             });
         }
     }

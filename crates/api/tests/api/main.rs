@@ -10,6 +10,7 @@ mod conditional;
 mod journey;
 mod log;
 mod models;
+mod notifications;
 mod openapi;
 mod ops;
 mod own_data;
