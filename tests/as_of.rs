@@ -215,3 +215,46 @@ async fn a_moment_that_cannot_be_is_a_problem_that_says_why() {
     let item = platform.admin().await.get("/v1/items/x/parameters?as_of=1").await;
     assert_eq!(item.problem(422), "invalid-query");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_imported_has_a_past_too() {
+    let database = TestDatabase::create().await;
+    let url = database.url();
+    let mut platform = Platform::on(database, &url, None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let spec = "source = \"old-lms\"\nlearner = \"student\"\nitem = \"question\"\n[time]\ncolumn = \"at\"\n\
+                format = \"unix_seconds\"\n[correct]\ncolumn = \"right\"\nyes = [\"y\"]\nno = [\"n\"]\n";
+    std::fs::write(path("spec.toml"), spec).expect("written");
+    let admin = platform.admin().await;
+    let mut then = vec![];
+    for (number, row) in ["mina,Q1,1715960521,y", "mina,Q2,1715960621,n"].iter().enumerate() {
+        let file = path(&format!("{number}.csv"));
+        std::fs::write(&file, format!("student,question,at,right\n{row}\n")).expect("written");
+        platform.run(&["import", &file, "--spec", &path("spec.toml")]);
+        let events = support::all_events(&admin).await;
+        let attempt = events.iter().rfind(|it| it["type"] == "AttemptImported").expect("an attempt");
+        let learner = attempt["data"]["learner_id"].as_str().expect("an id").to_owned();
+        let position = attempt["position"].as_i64().expect("a position");
+        let query = format!("/v1/imported-learners/{learner}");
+        let (status, body, _) = text(&admin, &format!("{query}?min_position={position}")).await;
+        assert_eq!(status, 200, "{body}");
+        then.push((query, position, body));
+    }
+    assert_eq!(then[0].0, then[1].0, "one student, one pseudonym");
+    assert_ne!(then[0].2, then[1].2);
+    for (query, position, body) in &then {
+        let shown = text(&admin, &format!("{query}?as_of={position}")).await;
+        assert_eq!(shown, (200, body.clone(), Some(*position)));
+    }
+    let latest: Value = serde_json::from_str(&then[1].2).expect("JSON");
+    assert_eq!(
+        (&latest["attempts"], &latest["mean_score"], &latest["latest"][0]["item"]),
+        (&json!(2), &json!(0.5), &json!("Q2"))
+    );
+    let nobody = format!("/v1/imported-learners/{}", baeum_testing::new_id());
+    assert_eq!(admin.get(&nobody).await.problem(404), "imported-learner-not-found");
+    let (learner, _) = platform.client().learner("mina").await;
+    assert_eq!(learner.get(&then[0].0).await.problem(403), "role-missing");
+    platform.stop();
+}

@@ -46,9 +46,16 @@ impl World {
             ("BAEUM_SHARDS", shards.display().to_string()),
             ("NATS_URL", nats.urls()),
             ("BAEUM_KEY_FILE", key_file(folder.path())),
+            ("BAEUM_SEAL_KEY_FILE", folder.path().join("seal-key.pem").display().to_string()),
+            ("BAEUM_SEAL_INTERVAL_MS", "50".to_owned()),
+            ("BAEUM_SEAL_WITNESS", folder.path().join("witness").display().to_string()),
             ("BAEUM_ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("BAEUM_ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ];
+        let made = command(&[]).args(["audit", "key", "--new"]).arg(folder.path().join("seal-key.pem")).output();
+        let made = made.expect("the binary runs");
+        assert!(made.status.success());
+        fs::write(folder.path().join("verifier"), made.stdout).expect("a file");
         let (server, base) = Process::start("serve", "127.0.0.1:0", &environment);
         Self { postgres, nats, folder, environment, server, base: base.expect("it serves") }
     }
@@ -258,10 +265,12 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     assert_eq!(mina.get(&format!("/v1/learners/{id}")).await.problem(401), "account-erased");
     let sign_in = json!({ "email": EMAIL, "password": PASSWORD });
     assert_eq!(client.post("/v1/auth/token", sign_in).await.problem(401), "wrong-credentials");
-    for part in ["", "/progress", "/emotion", "/recommendations", "/personal-data"] {
+    for part in ["", "/progress", "/emotion", "/recommendations", "/personal-data", "/progress?as_of=60", "?as_of=60"] {
         let told = admin.get(&format!("/v1/learners/{id}{part}")).await;
         assert_eq!(told.problem(410), "subject-erased", "{part}");
     }
+    let (shown, told) = world.run(&["query", "progress", "--learner", &id, "--as-of", "60"]);
+    assert!(!shown && told.contains("error: "), "{told}");
     assert_eq!(admin.get(&format!("/v1/lessons/{lesson}")).await.problem(404), "lesson-not-found");
     let grant = support::send(admin.request(Method::PUT, &format!("/v1/users/{id}/roles/analyst"))).await;
     assert_eq!(grant.expect("an answer").problem(410), "subject-erased");
@@ -286,8 +295,34 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     let (verified, told) = world.run(&["replay", "all", "--verify"]);
     assert!(verified, "{told}");
     nothing_is_left(&world, &mut database, &theirs, &allowed).await;
+    every_proof_stays_valid(&world, &id).await;
     the_platform_goes_on(&client, &twin, &twin_id, &twins_lesson, &id).await;
     world.server.stop();
+}
+
+/// What was sealed while the person was there is proven after they are forgotten, and shows nothing of them.
+async fn every_proof_stays_valid(world: &World, id: &str) {
+    let path = |name: &str| world.folder.path().join(name).display().to_string();
+    let log = world.folder.path().join("log");
+    eventually("all of it is sealed", || async {
+        let (exported, told) = world.run(&["audit", "export", &path("log")]);
+        assert!(exported, "{told}");
+        let arguments = ["audit", "verify", &path("log"), "--key", &path("verifier"), "--witness", &path("witness")];
+        let (honest, told) = world.run(&arguments);
+        assert!(honest, "{told}");
+        assert!(told.contains("from witnesses"), "{told}");
+        if told.contains(", 0 after the latest checkpoint") {
+            return Some(());
+        }
+        fs::remove_dir_all(&log).expect("taken away");
+        None
+    })
+    .await;
+    assert!(!holding(&log, &[id.as_bytes()]).is_empty(), "their events are there");
+    assert_eq!(holding(&log, &markers()), Vec::<PathBuf>::new());
+    let (exported, told) = world.run(&["export", "--format", "jsonl", &path("export")]);
+    assert!(exported, "{told}");
+    assert_eq!(holding(&world.folder.path().join("export"), &markers()), Vec::<PathBuf>::new());
 }
 
 async fn refusals(client: &Client, mina: &Client, path: &str) {

@@ -68,6 +68,7 @@ kinds! {
     404 "no-such-problem" "There is no such kind of problem" "Follow the `type` of a problem that this server gave."
     404 "user-not-found" "There is no such user" "Check the id, or register at POST /v1/users."
     404 "assessment-not-found" "There is no such level test" "Check the id, or start one at POST /v1/assessments."
+    404 "imported-learner-not-found" "Nothing was imported of such a learner" "Check the id: `baeum import` gives a learner a pseudonym for each source (docs/import.md)."
     404 "lesson-not-found" "There is no such lesson" "Check the id, or start one at POST /v1/lessons."
     404 "item-not-found" "There is no such test item" "Check the id against the catalogue."
     404 "clip-not-found" "There is no such clip" "GET /v1/clips lists the clips."

@@ -10,7 +10,7 @@ use baeum_projections::{
     emotion::emotion,
     history::{AsOf, HistoryError, Moment, MomentError, View, Whose},
     identity::{learners, subject_streams},
-    learning::lessons,
+    learning::{imported_attempts, lessons},
     progress::progress,
     recommendation::recommendations,
     wait_for,
@@ -61,6 +61,8 @@ pub(crate) enum Model {
     Lesson,
     /// One level test (--id)
     Assessment,
+    /// What a learner did in another system, by their pseudonym
+    Imported,
 }
 
 impl fmt::Display for Model {
@@ -145,6 +147,7 @@ pub(crate) async fn run(
         (Model::Progress, Some(learner), _) => (learner.0, Whose::Learner(learner), &["progress"]),
         (Model::Emotion, Some(learner), _) => (learner.0, Whose::Learner(learner), &["emotion", "learners"]),
         (Model::Recommendations, Some(learner), _) => (learner.0, Whose::Learner(learner), &["recommendations"]),
+        (Model::Imported, Some(learner), _) => (learner.0, Whose::Learner(learner), &["imported_attempts"]),
     };
     let mut view = match options.as_of {
         None => View::live(log.pool()).await?,
@@ -166,6 +169,7 @@ pub(crate) async fn run(
             Model::Progress => json(progress::find(db, learner).await?),
             Model::Emotion => json(emotion::find(db, learner).await?),
             Model::Recommendations => json(recommendations::find(db, learner).await?),
+            Model::Imported => json(imported_attempts::find_learner(db, learner).await?),
             _ => json(learners::find(db, learner).await?),
         },
     };

@@ -3,6 +3,7 @@
 mod abandon;
 mod complete;
 mod consume_clip;
+mod get_imported_learner;
 mod get_lesson;
 mod list_lessons;
 mod start_lesson;
@@ -21,4 +22,5 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(submit_attempt::submit_attempt))
         .routes(routes!(complete::complete_lesson))
         .routes(routes!(abandon::abandon_lesson))
+        .routes(routes!(get_imported_learner::get_imported_learner))
 }

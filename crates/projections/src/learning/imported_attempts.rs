@@ -11,7 +11,7 @@ use baeum_domain::{
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::{Order, Personal, Projection, ProjectionError, row};
@@ -68,18 +68,22 @@ pub struct ImportedLearner {
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn of_learner(pool: &PgPool, learner: UserId, limit: u32) -> Result<Vec<ImportedAttempt>, sqlx::Error> {
+pub async fn of_learner(
+    db: impl PgExecutor<'_>,
+    learner: UserId,
+    limit: u32,
+) -> Result<Vec<ImportedAttempt>, sqlx::Error> {
     let sql = "SELECT to_jsonb(a) FROM imported_attempts a WHERE learner_id = $1
                ORDER BY occurred_at DESC, attempt_id LIMIT $2";
-    row::list(pool, sql, learner.0, limit).await
+    row::list(db, sql, learner.0, limit).await
 }
 
 /// What a learner has of imported attempts, if any.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn find_learner(pool: &PgPool, learner: UserId) -> Result<Option<ImportedLearner>, sqlx::Error> {
-    sqlx::query_as(&format!("{SELECT} WHERE learner_id = $1")).bind(learner.0).fetch_optional(pool).await
+pub async fn find_learner(db: impl PgExecutor<'_>, learner: UserId) -> Result<Option<ImportedLearner>, sqlx::Error> {
+    sqlx::query_as(&format!("{SELECT} WHERE learner_id = $1")).bind(learner.0).fetch_optional(db).await
 }
 
 const SELECT: &str = "SELECT learner_id, tenant, source, attempts, score_sum, first_at, last_at, position

@@ -142,3 +142,41 @@ impl Witness for HttpWitness {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::{Router, http::StatusCode, routing::post};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_is_shown_each_checkpoint_in_order_and_its_refusal_is_told_without_its_token() {
+        let (shown, refusals) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicUsize::new(1)));
+        let (kept, left) = (shown.clone(), refusals.clone());
+        let receive = async move |body: String| {
+            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1)).is_ok() {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            kept.lock().expect("nobody panicked").push(body);
+            StatusCode::NO_CONTENT
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().route("/secret-token/checkpoints", post(receive));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let witness = HttpWitness::new(&format!("http://{address}/secret-token/checkpoints"));
+        let notes = || vec!["first".to_owned(), "second".to_owned()];
+        let refused = witness.show(notes()).await.expect_err("it is not ready").to_string();
+        assert!(refused.contains("503") && refused.contains("127.0.0.1"), "{refused}");
+        assert!(!refused.contains("secret-token"), "{refused}");
+        witness.show(notes()).await.expect("shown");
+        assert_eq!(*shown.lock().expect("nobody panicked"), notes());
+        server.abort();
+    }
+}
