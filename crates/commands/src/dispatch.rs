@@ -1,14 +1,14 @@
 //! Commands that processes send: data, so that a process can keep them until they are done.
 
 use baeum_domain::{
-    ids::{LessonId, UserId},
+    ids::{LessonId, NotificationId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commands, Refusal, RefusalKind};
+use crate::{Commands, Refusal, RefusalKind, notification::request::NotificationRequest};
 
 /// A command of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub enum ProcessCommand {
         /// After which lesson.
         lesson_id: LessonId,
     },
+    /// Tell somebody of something.
+    RequestNotification(NotificationRequest),
+    /// Do not send what still waits of a notification.
+    CancelNotification(NotificationId),
 }
 
 impl ProcessCommand {
@@ -92,6 +96,12 @@ impl Commands {
             }
             ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
                 self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::RequestNotification(request) => {
+                self.request_notification(context, &request).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::CancelNotification(id) => {
+                self.cancel_notification(context, id).await.map(|_| ()).map_err(classify)
             }
         }
     }
