@@ -35,12 +35,14 @@ struct Receipt {
 }
 
 /// Which events follow from an event by a saga, each exactly once.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 7] = [
     ("LevelAssessed", "ProgressUpdated"),
     ("EvaluationCompleted", "ProgressUpdated"),
     ("LessonStarted", "CurriculumLessonPlanned"),
     ("LessonCompleted", "RecommendationGenerated"),
     ("RecommendationGenerated", "OttContentSuggested"),
+    ("RecommendationGenerated", "NotificationRequested"),
+    ("LevelAssessed", "NotificationRequested"),
 ];
 
 /// What was found.
@@ -185,7 +187,9 @@ fn commands_took_place_once(log: &[Logged], receipts: &[Receipt], sent: &HashMap
 
 /// Whether an event is a step of a saga. The curriculum is assigned by its saga, or by the last answer of the test.
 fn is_step(event: &Logged) -> bool {
-    event.actor.starts_with("saga:") || event.assessment_id.is_some()
+    // Each request of a notification is followed by as many events as it has channels; and not every lesson has a reminder.
+    let of_saga = event.actor.starts_with("saga:") && event.actor != "saga:reminder";
+    (of_saga && event.event_type != "NotificationScheduled") || event.assessment_id.is_some()
 }
 
 /// Every saga step was done exactly once in effect.

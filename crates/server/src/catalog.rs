@@ -25,6 +25,8 @@ built_in! {
     "items/b1.toml",
     "items/b2.toml",
     "items/c1.toml",
+    "notifications/en/learning.toml",
+    "notifications/ko/learning.toml",
     "titles.toml",
 }
 
@@ -45,6 +47,9 @@ pub(crate) enum LoadError {
     /// A folder in which there is nothing to read.
     #[error("BAEUM_CATALOG: there is no *.toml file below {}: give a folder like catalog/ of the source", .0.display())]
     Empty(PathBuf),
+    /// Texts that are sent are missing, or do not fit.
+    #[error("the catalogue lacks texts of notifications:\n  {}", .0.join("\n  "))]
+    Notifications(Vec<String>),
     /// Mistakes in the files.
     #[error("{}", mistakes(.0))]
     Mistakes(Vec<CatalogError>),
@@ -62,7 +67,7 @@ fn mistakes(errors: &[CatalogError]) -> String {
 /// When the folder cannot be read or is empty; otherwise every mistake in its files, by file and line.
 pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
     let Some(folder) = folder else {
-        return Catalog::parse(BUILT_IN.iter().copied()).map_err(LoadError::Mistakes);
+        return complete(parse(BUILT_IN.iter().copied())?);
     };
     let mut paths = vec![];
     collect(folder, DEPTH, &mut paths)?;
@@ -77,7 +82,22 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
             Err(error) => return Err(LoadError::Unreadable { path, error }),
         }
     }
-    Catalog::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(LoadError::Mistakes)
+    let mut catalog = parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+    if catalog.notifications.is_empty() {
+        // A catalogue of lessons alone is told of in the usual words.
+        catalog.notifications = parse(BUILT_IN.iter().copied())?.notifications;
+    }
+    complete(catalog)
+}
+
+fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Catalog, LoadError> {
+    Catalog::parse(files).map_err(LoadError::Mistakes)
+}
+
+/// Whether every text is there that notifications are made from.
+fn complete(catalog: Catalog) -> Result<Catalog, LoadError> {
+    catalog.check_notifications().map_err(LoadError::Notifications)?;
+    Ok(catalog)
 }
 
 /// The *.toml files below `folder`, so deep.

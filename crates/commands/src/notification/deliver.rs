@@ -4,7 +4,7 @@
 //! changed their mind, or has quiet hours now, is not disturbed.
 
 use baeum_domain::{
-    identity::user,
+    identity::{locale::Language, user},
     ids::{NotificationId, NotificationTopic, UserId},
     notification::{
         backoff,
@@ -46,6 +46,8 @@ pub struct Message {
     pub attempt: u32,
     /// What it is about.
     pub topic: NotificationTopic,
+    /// The language that it is written in.
+    pub language: Language,
     /// Where the person is reached.
     pub address: Address,
     /// What it says.
@@ -125,6 +127,7 @@ impl Commands {
             user_id: request.user_id,
             attempt,
             topic,
+            language: request.content.language.clone(),
             address,
             rendered,
             unsubscribe,

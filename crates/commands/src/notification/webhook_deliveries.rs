@@ -241,7 +241,7 @@ pub async fn find_dead(
 }
 
 /// The deliveries of a tenant, of one webhook or of all, in one state or in any, in the order of their events after a
-/// position.
+/// position: `limit` of them, and the rest of the last event's.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -257,7 +257,7 @@ pub async fn list(
          FROM webhook_deliveries
          WHERE tenant = $1 AND ($2::uuid IS NULL OR webhook_id = $2) AND ($3::text IS NULL OR state = $3)
            AND position > $4
-         ORDER BY position, webhook_id LIMIT $5",
+         ORDER BY position FETCH FIRST $5 ROWS WITH TIES",
     )
     .bind(tenant)
     .bind(webhook.map(|it| it.0))
