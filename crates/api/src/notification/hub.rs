@@ -9,7 +9,9 @@ use std::{
 };
 
 use baeum_commands::{EventLog, LogError};
-use baeum_domain::{Decider as _, Recorded, ids::NotificationId, ids::UserId, notification::notification::Notification};
+use baeum_domain::{
+    Decider as _, Recorded, ids::NotificationId, ids::UserId, notification::notification::Notification,
+};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{OnceCell, broadcast};
@@ -61,7 +63,7 @@ impl Hub {
     ) -> Result<(i64, broadcast::Receiver<News>), LogError> {
         let started = self
             .0
-            .get_or_try_init(async || {
+            .get_or_try_init(|| async {
                 let position = Arc::new(AtomicI64::new(log.head().await?));
                 let (news, _) = broadcast::channel(BEHIND);
                 tokio::spawn(follow(log.clone(), position.clone(), news.clone(), stop.clone()));

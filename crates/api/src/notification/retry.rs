@@ -11,7 +11,6 @@ use baeum_domain::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     caller::SignedIn,
@@ -44,7 +43,7 @@ impl FromRequestParts<ApiState> for Ids {
 #[utoipa::path(
     post, path = "/v1/notifications/{id}/channels/{channel}/retry", tag = "notification", security(("bearer" = [])),
     params(
-        ("id" = Uuid, Path), ("channel" = String, Path, description = "`in_app`, `email` or `push`"), CommandHeaders
+        ("id" = uuid::Uuid, Path), ("channel" = String, Path, description = "`in_app`, `email` or `push`"), CommandHeaders
     ),
     responses(
         (status = 200, description = "It is recorded", body = Positioned<RetryAnswer>,
@@ -71,7 +70,7 @@ pub(crate) async fn retry_notification(
 #[utoipa::path(
     post, path = "/v1/notifications/webhooks/{id}/deliveries/{position}/replay", tag = "notification",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("position" = i64, Path, description = "The position of the event"), CommandHeaders),
+    params(("id" = uuid::Uuid, Path), ("position" = i64, Path, description = "The position of the event"), CommandHeaders),
     responses(
         (status = 200, description = "It is recorded", body = Positioned<RetryAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

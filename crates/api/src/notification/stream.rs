@@ -9,7 +9,7 @@ use axum::{
         sse::{self, KeepAlive, Sse},
     },
 };
-use baeum_domain::notification::notification::Notification;
+use baeum_domain::{ids::UserId, notification::notification::Notification};
 use baeum_projections::notification::notifications;
 use futures::Stream;
 use serde_json::json;
@@ -66,19 +66,18 @@ pub(crate) async fn stream_inbox(
         }
         _ => None,
     };
-    let told = follow(state, signed_in, missed, since, news);
+    let told = follow(state, (signed_in.caller.user_id, signed_in.expires_at), missed, since, news);
     Ok(Sse::new(told).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
 fn follow(
     state: TenantState,
-    signed_in: SignedIn,
+    (user, expires_at): (UserId, i64),
     missed: Option<i64>,
     since: i64,
     mut news: Receiver<News>,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     async_stream::stream! {
-        let user = signed_in.caller.user_id;
         let reader = state.commands().address_of(&state.tenant, user).await.ok().flatten();
         let reader = reader.map(|it| it.display_name).unwrap_or_default();
         let mut after = missed.unwrap_or(since);
@@ -91,7 +90,7 @@ fn follow(
                 }
             }
         }
-        while state.clock().now().timestamp() < signed_in.expires_at {
+        while state.clock().now().timestamp() < expires_at {
             let one = tokio::select! {
                 one = tokio::time::timeout(PATIENCE, news.recv()) => one,
                 () = state.stop.cancelled() => return,

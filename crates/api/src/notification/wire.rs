@@ -1,10 +1,7 @@
 //! What notifications look like on the wire.
 
 use baeum_commands::{Commands, notification::Error};
-use baeum_domain::{
-    ids::NotificationId,
-    notification::notification::Content,
-};
+use baeum_domain::{ids::NotificationId, notification::notification::Content};
 use baeum_projections::notification::notifications;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -74,12 +71,8 @@ impl InboxItem {
     /// A row of the inbox.
     pub(super) fn of(commands: &Commands, reader: &str, row: notifications::Notification) -> Option<Self> {
         let came = row.inbox_position.zip(row.inbox_at)?;
-        let content = Content {
-            template: row.template,
-            topic: row.topic,
-            language: row.language,
-            parameters: row.parameters,
-        };
+        let content =
+            Content { template: row.template, topic: row.topic, language: row.language, parameters: row.parameters };
         Some(Self::new(commands, reader, row.notification_id, &content, came, row.read_at))
     }
 }

@@ -215,7 +215,8 @@ async fn a_link_asks_first_and_needs_no_token_of_a_session() {
         let path = link.expect("a link").trim_start_matches("https://x.example").to_owned();
         let page = world.get(&path).send().await;
         assert_eq!((page.status.as_u16(), page.text.contains("<form method=\"post\">")), (200, true));
-        let preferences = async || world.get("/v1/notifications/preferences").by(&mina).send().await.body["channels"].clone();
+        let preferences =
+            async || world.get("/v1/notifications/preferences").by(&mina).send().await.body["channels"].clone();
         assert_eq!(preferences().await["lessons"], json!(["in_app", "email", "push"]), "looking changes nothing");
         let form = world.post(&path).text("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click");
         assert_eq!(form.send().await.status, 200);

@@ -27,7 +27,9 @@ pub enum EndpointError {
     #[error("url: it holds a user name or password: leave these out, the signature shows who sends")]
     Credentials,
     /// It names an address that is not of the public internet.
-    #[error("url: the address is not of the public internet: give a public one, or have the operator allow private ones")]
+    #[error(
+        "url: the address is not of the public internet: give a public one, or have the operator allow private ones"
+    )]
     Private,
 }
 
@@ -87,19 +89,18 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(inner) = address.to_ipv4_mapped() {
         return is_public_v4(inner);
     }
-    let s = address.segments();
-    let [.., seventh, eighth] = s;
-    let [(a, b), (c, d)] = [seventh, eighth].map(|it| ((it >> 8) as u8, (it & 0xff) as u8));
+    let part = address.segments();
+    let [.., a, b, c, d] = address.octets();
     // NAT64 (RFC 6052) stands for the IPv4 address at its end.
-    if s[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+    if part[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
     // What is given out to the public is 2000::/3; of that, 2001::/23 (protocols), documentation and 6to4 are not.
-    (0x2000..0x4000).contains(&s[0])
-        && !(s[0] == 0x2001 && s[1] < 0x200)
-        && !(s[0] == 0x2001 && s[1] == 0xdb8)
-        && !(s[0] == 0x3fff && s[1] < 0x1000)
-        && s[0] != 0x2002
+    (0x2000..0x4000).contains(&part[0])
+        && !(part[0] == 0x2001 && part[1] < 0x200)
+        && !(part[0] == 0x2001 && part[1] == 0xdb8)
+        && !(part[0] == 0x3fff && part[1] < 0x1000)
+        && part[0] != 0x2002
 }
 
 #[cfg(test)]
@@ -138,13 +139,34 @@ mod tests {
     #[test]
     fn addresses_of_special_purpose_are_not_public() {
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.8.8.8", "169.254.0.1", "172.16.0.1", "172.31.255.255", "192.0.0.8",
-            "192.168.1.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1", "fd12::1",
-            "ff02::1", "::ffff:192.168.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "2001:db8::1", "2001::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.8.8.8",
+            "169.254.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.168.1.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "::ffff:192.168.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::1",
+            "2001:db8::1",
+            "2001::1",
         ] {
             assert!(!is_public(private.parse().expect("an address")), "{private}");
         }
-        for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
+        for public in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+        {
             assert!(is_public(public.parse().expect("an address")), "{public}");
         }
     }

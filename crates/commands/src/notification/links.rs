@@ -150,7 +150,12 @@ mod tests {
         assert_eq!(Unsubscription::checked(&token, &[7; 32]).expect("valid"), link);
         assert!(Unsubscription::checked(&token, &[8; 32]).is_err());
         let other = Unsubscription { user_id: UserId(Uuid::from_u128(2)), ..link };
-        let (body, _) = other.token(&[8; 32]).expect("signed").split_once('.').map(|(b, s)| (b.to_owned(), s.to_owned())).expect("two parts");
+        let (body, _) = other
+            .token(&[8; 32])
+            .expect("signed")
+            .split_once('.')
+            .map(|(b, s)| (b.to_owned(), s.to_owned()))
+            .expect("two parts");
         let (_, signature) = token.split_once('.').expect("two parts");
         for wrong in [format!("{body}.{signature}"), format!("{token}A"), body, String::new(), ".".into()] {
             assert!(Unsubscription::checked(&wrong, &[7; 32]).is_err(), "{wrong} must be refused");

@@ -329,9 +329,11 @@ impl Decider for Notification {
         match command {
             Command::Request { .. } if self.request.is_some() => Ok(vec![]),
             Command::Request { notification_id, user_id, cause, content, channels } => {
-                let scheduled = channels
-                    .into_iter()
-                    .map(|(channel, not_before)| Event::NotificationScheduled { user_id, channel, not_before });
+                let scheduled = channels.into_iter().map(|(channel, not_before)| Event::NotificationScheduled {
+                    user_id,
+                    channel,
+                    not_before,
+                });
                 let requested = Event::NotificationRequested { notification_id, user_id, cause, content };
                 Ok(std::iter::once(requested).chain(scheduled).collect())
             }
@@ -496,7 +498,9 @@ mod tests {
         given::<Notification>(requested())
             .when(Command::Succeed { channel: MAIL, attempt: 1 })
             .then([delivered(MAIL, 1)]);
-        given::<Notification>(after([delivered(MAIL, 1)])).when(Command::Succeed { channel: MAIL, attempt: 2 }).then([]);
+        given::<Notification>(after([delivered(MAIL, 1)]))
+            .when(Command::Succeed { channel: MAIL, attempt: 2 })
+            .then([]);
         given::<Notification>(after([failed(1)])).when(Command::Succeed { channel: MAIL, attempt: 1 }).then([]);
         given::<Notification>(after([failed(1)])).when(fail(1, true)).then([]);
         given::<Notification>(after([delivered(MAIL, 1)])).when(fail(1, false)).then([]);

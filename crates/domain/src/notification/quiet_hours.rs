@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn quiet(from: &str, to: &str) -> Option<QuietHours> {
-        Some(QuietHours { from: from.parse().expect("a time"), to: to.parse().expect("a time") })
+    fn quiet(from: &str, to: &str) -> QuietHours {
+        QuietHours { from: from.parse().expect("a time"), to: to.parse().expect("a time") }
     }
 
     fn zone(name: &str) -> TimeZone {
@@ -179,7 +179,7 @@ mod tests {
         ];
         for (name, from, to, wanted, permitted) in table {
             let wanted: DateTime<Utc> = wanted.parse().expect("a moment");
-            let found = next_permitted(quiet(from, to), &zone(name), wanted);
+            let found = next_permitted(Some(quiet(from, to)), &zone(name), wanted);
             assert_eq!(found, permitted.parse::<DateTime<Utc>>().expect("a moment"), "{name} {from}-{to} at {wanted}");
         }
     }

@@ -92,8 +92,7 @@ pub const LESSON_COMPLETED: Spec =
 pub const LESSON_COMPLETED_ONLY: Spec =
     Spec { id: "lesson_completed_only", topic: "lessons", parameters: &[("score", Kind::Share)] };
 /// After a level test.
-pub const LEVEL_ASSESSED: Spec =
-    Spec { id: "level_assessed", topic: "levels", parameters: &[("level", Kind::Level)] };
+pub const LEVEL_ASSESSED: Spec = Spec { id: "level_assessed", topic: "levels", parameters: &[("level", Kind::Level)] };
 /// On the day after a lesson, to who has not learned on it yet: `streak` is the number of days in a row.
 pub const STREAK_REMINDER: Spec =
     Spec { id: "streak_reminder", topic: "reminders", parameters: &[("streak", Kind::Count)] };
@@ -182,7 +181,9 @@ impl Template {
                 Kind::Title => value.parse::<TitleId>().is_ok(),
             };
             if !sound {
-                return Err(self.wrong(name, format!("'{}', which is no {kind}", value.chars().take(40).collect::<String>())));
+                return Err(
+                    self.wrong(name, format!("'{}', which is no {kind}", value.chars().take(40).collect::<String>()))
+                );
             }
         }
         Ok(())
@@ -219,9 +220,11 @@ impl Template {
             Kind::Date => value.parse::<NaiveDate>().ok().map(|it| {
                 if korean { format!("{}월 {}일", it.month(), it.day()) } else { it.format("%-d %B").to_string() }
             }),
-            Kind::Title => value.parse::<TitleId>().ok().and_then(|id| catalog.titles.get(&id)).map(|title| {
-                if korean { title.title_ko.clone() } else { title.title.clone() }
-            }),
+            Kind::Title => value
+                .parse::<TitleId>()
+                .ok()
+                .and_then(|id| catalog.titles.get(&id))
+                .map(|title| if korean { title.title_ko.clone() } else { title.title.clone() }),
         };
         words.unwrap_or_else(|| value.to_owned())
     }
@@ -269,7 +272,8 @@ impl Catalog {
                     mistakes.push(format!("there is no notification '{key}': add it"));
                     continue;
                 };
-                let expected: BTreeMap<_, _> = spec.parameters.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+                let expected: BTreeMap<_, _> =
+                    spec.parameters.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
                 if found.parameters != expected {
                     let expected: Vec<_> = expected.iter().map(|(name, kind)| format!("{name} = \"{kind}\"")).collect();
                     mistakes.push(format!("the notification '{key}' must have the parameters {}", expected.join(", ")));
@@ -279,7 +283,9 @@ impl Catalog {
         for (key, template) in &self.notifications {
             let first = self.notifications.values().find(|it| it.id == key.id).unwrap_or(template);
             if (&first.topic, &first.parameters) != (&template.topic, &template.parameters) {
-                mistakes.push(format!("the notification '{key}' has another topic or other parameters than in another language"));
+                mistakes.push(format!(
+                    "the notification '{key}' has another topic or other parameters than in another language"
+                ));
             }
         }
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
@@ -339,7 +345,8 @@ text = "{display_name}, {share} on {day} after {lessons} lessons."
             assert!(error.contains(wrong), "{error}");
         }
         assert!(template.accept(&parameters(&sound[1..])).expect_err("missing").to_string().contains("missing"));
-        let more = parameters(&[("level", "B1"), ("share", "0.5"), ("day", "2026-03-01"), ("lessons", "3"), ("x", "1")]);
+        let more =
+            parameters(&[("level", "B1"), ("share", "0.5"), ("day", "2026-03-01"), ("lessons", "3"), ("x", "1")]);
         assert!(template.accept(&more).expect_err("unknown").to_string().contains("not known"));
     }
 
@@ -363,7 +370,10 @@ text = "{display_name}, {share} on {day} after {lessons} lessons."
     #[test]
     fn what_processes_send_must_be_there_with_its_parameters() {
         let mistakes = catalog(LEVEL).expect("no mistake").check_notifications().expect_err("incomplete");
-        assert!(mistakes.iter().any(|it| it == "there is no notification 'lesson_completed' in 'ko': add it"), "{mistakes:?}");
+        assert!(
+            mistakes.iter().any(|it| it == "there is no notification 'lesson_completed' in 'ko': add it"),
+            "{mistakes:?}"
+        );
         assert!(mistakes.iter().any(|it| it.contains("must have the parameters level = \"level\"")), "{mistakes:?}");
     }
 

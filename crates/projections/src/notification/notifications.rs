@@ -352,8 +352,7 @@ mod tests {
     use crate::testing::{LEARNER, World, in_a_world};
 
     async fn request(world: &World, number: u128, channels: &[Channel]) -> NotificationId {
-        let cause =
-            Cause { event_id: Uuid::from_u128(number), event_type: "LessonCompleted".into(), position: 3 };
+        let cause = Cause { event_id: Uuid::from_u128(number), event_type: "LessonCompleted".into(), position: 3 };
         let template: TemplateId = "lesson_completed_only".parse().expect("a template");
         let id = id_of(LEARNER, &cause, &template);
         let command = Command::Request {
@@ -390,7 +389,8 @@ mod tests {
             let read = world.execute::<Aggregate>(one.0, Command::Read).await;
             world.project().await;
             let all = inbox(&world.pool, LEARNER, None, false, 10).await.expect("a database");
-            let shown: Vec<_> = all.iter().map(|it| (it.notification_id, it.inbox_position, it.read_at.is_some())).collect();
+            let shown: Vec<_> =
+                all.iter().map(|it| (it.notification_id, it.inbox_position, it.read_at.is_some())).collect();
             assert_eq!(shown, [(two, Some(second), false), (one, Some(first), true)]);
             assert_eq!((all[1].version, all[1].position), (4, read));
             assert_eq!(all[0].parameters["score"], "0.5");

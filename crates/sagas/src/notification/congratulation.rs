@@ -55,15 +55,11 @@ impl Process for Congratulation {
 
     fn react(state: &Remembered, event: &Recorded<AnyEvent>) -> Vec<Effect> {
         let (spec, user_id, parameters) = match &event.payload {
-            AnyEvent::Recommendation(recommendation::Event::RecommendationGenerated {
-                learner_id, titles, ..
-            }) => {
+            AnyEvent::Recommendation(recommendation::Event::RecommendationGenerated { learner_id, titles, .. }) => {
                 let Some(score) = state.score else { return vec![] };
                 let score = ("score", score.clamp(0.0, 1.0).to_string());
                 match titles.first() {
-                    Some(best) => {
-                        (LESSON_COMPLETED, *learner_id, vec![score, ("title", best.title_id.to_string())])
-                    }
+                    Some(best) => (LESSON_COMPLETED, *learner_id, vec![score, ("title", best.title_id.to_string())]),
                     None => (LESSON_COMPLETED_ONLY, *learner_id, vec![score]),
                 }
             }
@@ -79,10 +75,7 @@ impl Process for Congratulation {
             parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             not_before: None,
         };
-        vec![
-            Effect::Send { step: "tell", command: ProcessCommand::RequestNotification(request) },
-            Effect::Finish,
-        ]
+        vec![Effect::Send { step: "tell", command: ProcessCommand::RequestNotification(request) }, Effect::Finish]
     }
 
     fn evolve(state: &mut Remembered, event: &Recorded<AnyEvent>) {

@@ -342,12 +342,7 @@ async fn take_in_one(
 }
 
 /// Looks at a notification whose timer has run out, and sends it where that is to be done.
-async fn deliver(
-    commands: Commands,
-    senders: Senders,
-    timer: Timer,
-    delivery: Delivery,
-) -> Result<(), DispatchError> {
+async fn deliver(commands: Commands, senders: Senders, timer: Timer, delivery: Delivery) -> Result<(), DispatchError> {
     let channel = delivery.channel;
     let next = match commands.due_delivery(&delivery).await? {
         Due::Nothing => None,

@@ -25,7 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     /// The URL of the server.
-    #[error("is no URL of a mail server: give one such as smtp://user:password@mail.example.org:587?tls=required or smtps://…")]
+    #[error(
+        "is no URL of a mail server: give one such as smtp://user:password@mail.example.org:587?tls=required or smtps://…"
+    )]
     Url,
     /// The sender's address.
     #[error("is no address to send from: give one such as 'Baeum <no-reply@example.org>'")]
@@ -39,17 +41,24 @@ pub struct EmailSender {
 }
 
 impl EmailSender {
-    /// Mail by the server of `url`, from `from`. Nothing is connected yet.
+    /// Mail by the server of `url`, from `from`. Nothing is connected yet. It is made within a runtime, which looks after
+    /// its connections.
     ///
     /// # Errors
     /// When either cannot be read.
     pub fn new(url: &str, from: &str) -> Result<Self, EmailError> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let from: Mailbox = from.parse().map_err(|_| EmailError::From)?;
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| EmailError::Url)?;
+        let (builder, from) = read(url, from)?;
         let hello = smtp::extension::ClientId::Domain(from.email.domain().to_owned());
         let transport = builder.timeout(Some(PATIENCE)).hello_name(hello).build();
         Ok(Self { transport, from })
+    }
+
+    /// Whether [`EmailSender::new`] would take these.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub fn check(url: &str, from: &str) -> Result<(), EmailError> {
+        read(url, from).map(drop)
     }
 
     fn mail(&self, message: &Message) -> Result<lettre::Message, Failure> {
@@ -66,9 +75,10 @@ impl EmailSender {
             .header(ContentType::TEXT_PLAIN);
         let mut text = message.rendered.text.clone();
         if let Some(link) = &message.unsubscribe {
-            for (name, value) in
-                [("List-Unsubscribe", format!("<{link}>")), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into())]
-            {
+            for (name, value) in [
+                ("List-Unsubscribe", format!("<{link}>")),
+                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
+            ] {
                 let name = HeaderName::new_from_ascii_str(name);
                 // The link is ASCII, and must stay in one piece.
                 mail = mail.raw_header(HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value));
@@ -81,6 +91,13 @@ impl EmailSender {
         }
         mail.body(text).map_err(|_| unusable())
     }
+}
+
+fn read(url: &str, from: &str) -> Result<(smtp::AsyncSmtpTransportBuilder, Mailbox), EmailError> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let from = from.parse().map_err(|_| EmailError::From)?;
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| EmailError::Url)?;
+    Ok((builder, from))
 }
 
 impl Sender for EmailSender {

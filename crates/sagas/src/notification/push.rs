@@ -33,7 +33,7 @@ pub struct PushSender {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct PushMessage<'a> {
     notification_id: String,
     user_id: String,
     topic: &'a str,
@@ -57,7 +57,7 @@ impl PushSender {
 impl Sender for PushSender {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            let body = Body {
+            let body = PushMessage {
                 notification_id: message.notification_id.to_string(),
                 user_id: message.user_id.to_string(),
                 topic: message.topic.as_str(),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use baeum_commands::{dispatch::ProcessCommand, notification::request::NotificationRequest};
 use baeum_domain::{
-    AnyEvent, Recorded, ids::NotificationId, learning::lesson,
+    AnyEvent, Recorded,
+    ids::NotificationId,
+    learning::lesson,
     notification::{quiet_hours::WallTime, template::STREAK_REMINDER},
 };
 use chrono::NaiveDate;
@@ -49,10 +51,9 @@ impl Process for Reminder {
 
     fn react(state: &Remembered, event: &Recorded<AnyEvent>) -> Vec<Effect> {
         let Some(request) = next(state, event) else { return vec![] };
-        let cancel = state.reminder.map(|reminder| Effect::Send {
-            step: "cancel",
-            command: ProcessCommand::CancelNotification(reminder),
-        });
+        let cancel = state
+            .reminder
+            .map(|reminder| Effect::Send { step: "cancel", command: ProcessCommand::CancelNotification(reminder) });
         let remind = Effect::Send { step: "remind", command: ProcessCommand::RequestNotification(request) };
         cancel.into_iter().chain([remind]).collect()
     }

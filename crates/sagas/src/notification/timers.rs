@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use baeum_commands::notification::deliver::Delivery;
-use baeum_domain::{
-    ids::NotificationId,
-    notification::{channel::Channel, webhooks::Webhooks},
-};
+use baeum_domain::{ids::NotificationId, notification::webhooks::Webhooks};
 use baeum_eventlog::begin;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};

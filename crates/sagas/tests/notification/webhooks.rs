@@ -118,8 +118,7 @@ async fn what_a_partner_never_takes_is_given_up_and_replayed_by_an_operator() {
     world.until_deliveries("dead_lettered", 1, TimeDelta::hours(1)).await;
     let dead = world.deliveries("dead_lettered").await.remove(0);
     assert_eq!((dead.attempts, dead.last_error.as_deref()), (10, Some("http-503")));
-    let replay = world.commands.replay_webhook_delivery(&world.admin(), id, dead.position);
-    replay.await.expect("recorded");
+    world.commands.replay_webhook_delivery(&world.admin(), id, dead.position).await.expect("recorded");
     world.until_deliveries("delivered", 1, TimeDelta::zero()).await;
     assert_eq!(partner.state().messages.len(), 11);
     let again = world.commands.replay_webhook_delivery(&world.admin(), id, dead.position).await;

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use baeum_commands::notification::Settings;
 use baeum_domain::notification::channel::Channel;
-use baeum_sagas::notification::{email::EmailSender, push::PushSender, sender::Senders, webhook::WebhookSender};
+use baeum_sagas::notification::{
+    email::{EmailError, EmailSender},
+    push::PushSender,
+    sender::Senders,
+    webhook::WebhookSender,
+};
 use clap::Args;
 
 /// The words of the command line about notifications.
@@ -26,7 +31,13 @@ pub(crate) struct NotificationWords {
     #[arg(long, env = "BAEUM_PUSH_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
     push_token: Option<String>,
     /// Whether webhooks may go to addresses that are not of the public internet: true or false
-    #[arg(long, env = "BAEUM_WEBHOOKS_TO_PRIVATE_ADDRESSES", value_name = "BOOL", default_value = "false", global = true)]
+    #[arg(
+        long,
+        env = "BAEUM_WEBHOOKS_TO_PRIVATE_ADDRESSES",
+        value_name = "BOOL",
+        default_value = "false",
+        global = true
+    )]
     webhooks_to_private_addresses: String,
 }
 
@@ -52,15 +63,17 @@ impl NotificationConfig {
                     let missing = "is missing beside BAEUM_SMTP_URL: every mail has a link to unsubscribe";
                     check("BAEUM_PUBLIC_URL (--public-url)", Err(missing.to_owned()));
                 }
-                let name = match EmailSender::new(&url, &from) {
-                    Err(baeum_sagas::notification::email::EmailError::From) => "BAEUM_MAIL_FROM (--mail-from)",
+                let sound = EmailSender::check(&url, &from);
+                let name = match sound {
+                    Err(EmailError::From) => "BAEUM_MAIL_FROM (--mail-from)",
                     _ => "BAEUM_SMTP_URL (--smtp-url)",
                 };
-                check(name, EmailSender::new(&url, &from).map(drop).map_err(|error| error.to_string()));
+                check(name, sound.map_err(|error| error.to_string()));
                 Some((url, from))
             }
             (Some(_), None) => {
-                let missing = "is missing beside BAEUM_SMTP_URL: give an address such as 'Baeum <no-reply@example.org>'";
+                let missing =
+                    "is missing beside BAEUM_SMTP_URL: give an address such as 'Baeum <no-reply@example.org>'";
                 check("BAEUM_MAIL_FROM (--mail-from)", Err(missing.to_owned()));
                 None
             }
@@ -136,8 +149,14 @@ mod tests {
             (NotificationWords { mail_from: Some("nobody".into()), ..mail() }, "BAEUM_MAIL_FROM (--mail-from) is no"),
             (NotificationWords { public_url: None, ..mail() }, "BAEUM_PUBLIC_URL (--public-url) is missing"),
             (NotificationWords { public_url: Some("learn".into()), ..mail() }, "BAEUM_PUBLIC_URL (--public-url) is no"),
-            (NotificationWords { smtp_url: Some("ftp://secret@x".into()), ..mail() }, "BAEUM_SMTP_URL (--smtp-url) is no"),
-            (NotificationWords { push_url: Some("ftp://secret@x".into()), ..mail() }, "BAEUM_PUSH_URL (--push-url) is no"),
+            (
+                NotificationWords { smtp_url: Some("ftp://secret@x".into()), ..mail() },
+                "BAEUM_SMTP_URL (--smtp-url) is no",
+            ),
+            (
+                NotificationWords { push_url: Some("ftp://secret@x".into()), ..mail() },
+                "BAEUM_PUSH_URL (--push-url) is no",
+            ),
             (
                 NotificationWords { webhooks_to_private_addresses: "yes".into(), ..mail() },
                 "BAEUM_WEBHOOKS_TO_PRIVATE_ADDRESSES (--webhooks-to-private-addresses) is 'yes'",
