@@ -26,7 +26,10 @@ use baeum_testing::eventually;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 
-use crate::{smtp::field, world::World};
+use crate::{
+    smtp::field,
+    world::{World, admin, request},
+};
 
 const AT_ONCE: TimeDelta = TimeDelta::zero();
 
@@ -134,13 +137,13 @@ async fn what_is_given_up_is_tried_again_by_an_operator_alone() {
     world.at_rest().await;
     assert_eq!(world.events("NotificationDeadLettered").await[0]["reason"], "smtp-550");
     assert!(world.mail.mails().is_empty());
-    let learners = world.request(learner, Role::Learner);
+    let learners = request(learner, Role::Learner);
     let refused = world.commands.retry_notification(&learners, id, Channel::Email).await;
     assert!(refused.expect_err("refused").to_string().contains("administrator"));
-    world.commands.retry_notification(&world.admin(), id, Channel::Email).await.expect("recorded");
+    world.commands.retry_notification(&admin(), id, Channel::Email).await.expect("recorded");
     world.until("NotificationDelivered", "email", 1, AT_ONCE).await;
     assert_eq!(world.mail.mails().len(), 1);
-    let again = world.commands.retry_notification(&world.admin(), id, Channel::Email).await;
+    let again = world.commands.retry_notification(&admin(), id, Channel::Email).await;
     assert!(again.expect_err("delivered").to_string().contains("no dead letter"));
 }
 

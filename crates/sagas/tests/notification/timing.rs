@@ -19,7 +19,7 @@ use baeum_eventlog::Loaded;
 use baeum_testing::{eventually, new_id};
 use chrono::{NaiveDate, TimeDelta};
 
-use crate::world::World;
+use crate::world::{World, request};
 
 const AT_ONCE: TimeDelta = TimeDelta::zero();
 
@@ -51,7 +51,7 @@ async fn quiet_hours_that_were_set_while_a_mail_waited_are_kept_too() {
     let id = world.tell(learner, 1).await;
     let quiet_hours = Some(QuietHours { from: WallTime::new(17, 0), to: WallTime::new(20, 0) });
     let preferences = Preferences { quiet_hours, ..Preferences::default() };
-    let request = world.request(learner, Role::Learner);
+    let request = request(learner, Role::Learner);
     world.commands.set_notification_preferences(&request, learner, preferences).await.expect("set");
     world.dispatch(world.senders());
     // Six in the evening: it is postponed until eight.

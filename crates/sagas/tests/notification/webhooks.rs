@@ -19,7 +19,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::world::World;
+use crate::world::{World, admin};
 
 /// A partner system.
 #[derive(Clone)]
@@ -50,6 +50,7 @@ impl Partner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[expect(clippy::unused_async, reason = "a handler is asynchronous")]
     async fn receive(State(partner): State<Self>, headers: HeaderMap, body: String) -> StatusCode {
         let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
         let timestamp = header("webhook-timestamp").parse().unwrap_or_default();
@@ -62,7 +63,7 @@ impl Partner {
 impl World {
     async fn webhook(&self, partner: &Partner, event_type: &str) -> (WebhookId, String) {
         let types = BTreeSet::from([event_type.to_owned()]);
-        let created = self.commands.create_webhook(&self.admin(), &partner.url, types).await.expect("created");
+        let created = self.commands.create_webhook(&admin(), &partner.url, types).await.expect("created");
         let id = created.answer.webhook_id;
         let endpoint = self.commands.webhook_endpoint("main", id).await.expect("readable").expect("there");
         (id, endpoint.secret)
@@ -118,10 +119,10 @@ async fn what_a_partner_never_takes_is_given_up_and_replayed_by_an_operator() {
     world.until_deliveries("dead_lettered", 1, TimeDelta::hours(1)).await;
     let dead = world.deliveries("dead_lettered").await.remove(0);
     assert_eq!((dead.attempts, dead.last_error.as_deref()), (10, Some("http-503")));
-    world.commands.replay_webhook_delivery(&world.admin(), id, dead.position).await.expect("recorded");
+    world.commands.replay_webhook_delivery(&admin(), id, dead.position).await.expect("recorded");
     world.until_deliveries("delivered", 1, TimeDelta::zero()).await;
     assert_eq!(partner.state().messages.len(), 11);
-    let again = world.commands.replay_webhook_delivery(&world.admin(), id, dead.position).await;
+    let again = world.commands.replay_webhook_delivery(&admin(), id, dead.position).await;
     assert!(again.expect_err("delivered").to_string().contains("was given up"));
 }
 
@@ -133,7 +134,7 @@ async fn a_partner_that_is_gone_is_not_asked_again_and_a_deleted_webhook_is_told
     world.dispatch(world.senders());
     world.learner().await;
     world.until_deliveries("dead_lettered", 1, TimeDelta::zero()).await;
-    world.commands.delete_webhook(&world.admin(), id).await.expect("deleted");
+    world.commands.delete_webhook(&admin(), id).await.expect("deleted");
     world.learner().await;
     world.at_rest().await;
     assert_eq!(partner.state().messages.len(), 1);
@@ -166,7 +167,7 @@ async fn webhooks_into_the_private_network_are_refused_unless_that_is_allowed() 
     let (world, partner) = (World::create().await, Partner::start().await);
     let strict = world.commands.clone().with_notifications(baeum_commands::notification::Settings::default());
     let types = || BTreeSet::from(["UserRegistered".to_owned()]);
-    let refused = strict.create_webhook(&world.admin(), &partner.url, types()).await.expect_err("private");
+    let refused = strict.create_webhook(&admin(), &partner.url, types()).await.expect_err("private");
     assert!(refused.to_string().contains("public internet"), "{refused}");
     assert!(endpoint::check(&partner.url, true).is_ok());
     // One that was made while it was allowed is not told once it no longer is.

@@ -83,6 +83,21 @@ fn catalog() -> Catalog {
     Catalog::parse(files.iter().map(|(name, text)| (*name, text.as_str()))).expect("the catalogue is sound")
 }
 
+/// A request of somebody with a role.
+pub(crate) fn request(user_id: UserId, role: Role) -> Request {
+    Request {
+        caller: Caller { tenant: "main".into(), user_id, roles: BTreeSet::from([role]) },
+        idempotency: None,
+        expected_sequence: None,
+        correlation_id: new_id(),
+    }
+}
+
+/// A request of an administrator.
+pub(crate) fn admin() -> Request {
+    request(UserId(Uuid::nil()), Role::Admin)
+}
+
 impl World {
     /// At six in the evening in Seoul.
     pub(crate) async fn create() -> Self {
@@ -125,19 +140,6 @@ impl World {
         tokio::spawn(baeum_sagas::run(self.commands.clone(), baeum_sagas::registry(), self.stop.clone()));
     }
 
-    pub(crate) fn request(&self, user_id: UserId, role: Role) -> Request {
-        Request {
-            caller: Caller { tenant: "main".into(), user_id, roles: BTreeSet::from([role]) },
-            idempotency: None,
-            expected_sequence: None,
-            correlation_id: new_id(),
-        }
-    }
-
-    pub(crate) fn admin(&self) -> Request {
-        self.request(UserId(Uuid::nil()), Role::Admin)
-    }
-
     pub(crate) async fn learner(&self) -> UserId {
         let registration = Registration {
             email: format!("{}@example.org", new_id().simple()),
@@ -146,13 +148,13 @@ impl World {
             preferences: samples::preferences(),
             roles: BTreeSet::from([Role::Learner]),
         };
-        let nobody = self.request(UserId(Uuid::nil()), Role::Learner);
+        let nobody = request(UserId(Uuid::nil()), Role::Learner);
         self.commands.register(&nobody, registration).await.expect("registered").answer.user_id
     }
 
     pub(crate) async fn never_quiet(&self, user: UserId) {
         let preferences = Preferences { channels: BTreeMap::new(), quiet_hours: None };
-        let request = self.request(user, Role::Learner);
+        let request = request(user, Role::Learner);
         self.commands.set_notification_preferences(&request, user, preferences).await.expect("set");
     }
 
@@ -173,7 +175,7 @@ impl World {
     pub(crate) fn context(&self) -> CommandContext {
         let request = Request {
             idempotency: Some(IdempotencyKey { key: new_id().to_string(), fingerprint: "test".into() }),
-            ..self.admin()
+            ..admin()
         };
         request.context(self.log().clock().as_ref())
     }
