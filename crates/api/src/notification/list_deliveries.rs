@@ -104,6 +104,7 @@ pub(crate) struct DeliveriesQuery {
     /// Of this webhook only.
     webhook_id: Option<Uuid>,
     /// In this state only.
+    #[param(inline)]
     state: Option<DeliveryState>,
     /// Of events after this position; 0 if left out.
     #[param(minimum = 0)]
