@@ -3,7 +3,7 @@
 -- notification/notifications: read models have no foreign keys, triggers or named indexes (see 0002).
 CREATE TABLE notifications (
     notification_id uuid        PRIMARY KEY,
-    user_id         uuid        NOT NULL,
+    learner_id      uuid        NOT NULL,
     tenant          text        NOT NULL,
     cause_type      text        NOT NULL,
     cause_position  bigint      NOT NULL,
@@ -19,12 +19,12 @@ CREATE TABLE notifications (
     version         bigint      NOT NULL,
     position        bigint      NOT NULL
 );
-CREATE INDEX ON notifications (user_id, inbox_position);
+CREATE INDEX ON notifications (learner_id, inbox_position);
 
 CREATE TABLE notification_deliveries (
     notification_id uuid        NOT NULL,
     channel         text        NOT NULL,
-    user_id         uuid        NOT NULL,
+    learner_id      uuid        NOT NULL,
     tenant          text        NOT NULL,
     state           text        NOT NULL
                     CHECK (state IN ('scheduled', 'delivered', 'suppressed', 'dead_lettered', 'cancelled')),
@@ -83,10 +83,3 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_done ON webhook_deliveries (updated_at) WHERE state = 'delivered';
-
--- What links in messages are signed with.
-CREATE TABLE notification_keys (
-    only_row   boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    key        bytea       NOT NULL CHECK (length(key) = 32),
-    created_at timestamptz NOT NULL
-);

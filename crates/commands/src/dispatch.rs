@@ -34,7 +34,12 @@ pub enum ProcessCommand {
     /// Tell somebody of something.
     RequestNotification(NotificationRequest),
     /// Do not send what still waits of a notification.
-    CancelNotification(NotificationId),
+    CancelNotification {
+        /// Whom it would have told.
+        learner_id: UserId,
+        /// The notification.
+        notification_id: NotificationId,
+    },
 }
 
 impl ProcessCommand {
@@ -46,7 +51,9 @@ impl ProcessCommand {
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
-            | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
+            | Self::SuggestWatchOptions { learner_id, .. }
+            | Self::RequestNotification(NotificationRequest { learner_id, .. })
+            | Self::CancelNotification { learner_id, .. } => *learner_id,
         }
     }
 }
@@ -97,11 +104,12 @@ impl Commands {
             ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
                 self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
             }
+            ProcessCommand::RequestNotification(request) if !request.is_news(self.clock().now()) => Ok(()),
             ProcessCommand::RequestNotification(request) => {
                 self.request_notification(context, &request).await.map(|_| ()).map_err(classify)
             }
-            ProcessCommand::CancelNotification(id) => {
-                self.cancel_notification(context, id).await.map(|_| ()).map_err(classify)
+            ProcessCommand::CancelNotification { notification_id, .. } => {
+                self.cancel_notification(context, notification_id).await.map(|_| ()).map_err(classify)
             }
         }
     }

@@ -286,7 +286,7 @@ impl World {
             parameters: [("score".to_owned(), "0.8".to_owned())].into(),
         };
         let channels = [Channel::InApp, Channel::Email].map(|it| (it, self.clock.now())).into();
-        let request = NotificationCommand::Request { notification_id, user_id: LEARNER, cause, content, channels };
+        let request = NotificationCommand::Request { notification_id, learner_id: LEARNER, cause, content, channels };
         let delivered = NotificationCommand::Succeed { channel: Channel::InApp, attempt: 1 };
         for step in [request, delivered, NotificationCommand::Read, NotificationCommand::Cancel] {
             self.execute::<Notification>(notification_id.0, step).await;

@@ -1,11 +1,15 @@
 //! Where the catalogue comes from: this build, or a folder.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use baeum_domain::catalog::{Catalog, CatalogError};
+use baeum_domain::{
+    catalog::{Catalog, CatalogError},
+    ids::TemplateId,
+};
 
 macro_rules! built_in {
     ($($file:literal),+ $(,)?) => {
@@ -83,10 +87,10 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
         }
     }
     let mut catalog = parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
-    if catalog.notifications.is_empty() {
-        // A catalogue of lessons alone is told of in the usual words.
-        catalog.notifications = parse(BUILT_IN.iter().copied())?.notifications;
-    }
+    // What it has no words for is told in the usual ones: a later build may send what an earlier one did not.
+    let usual = parse(BUILT_IN.iter().copied())?.notifications;
+    let own: BTreeSet<TemplateId> = catalog.notifications.keys().map(|key| key.id.clone()).collect();
+    catalog.notifications.extend(usual.into_iter().filter(|(key, _)| !own.contains(&key.id)));
     complete(catalog)
 }
 

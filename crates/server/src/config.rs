@@ -144,6 +144,7 @@ struct Words {
     clock_offset_seconds: String,
     #[command(flatten)]
     seal: SealWords,
+    #[command(flatten)]
     notification: NotificationWords,
 }
 
@@ -284,7 +285,7 @@ impl Config {
         if errors.is_empty()
             && has_database
             && words.key_file.is_none()
-            && matches!(command, Command::Serve | Command::Api)
+            && matches!(command, Command::Serve | Command::Api | Command::Process)
         {
             let problem = "is not set: names and texts of people are sealed by keys that you keep apart from the database. Make \
                            the file once with `baeum keys create --key-file FILE`, and give it to every server";

@@ -89,6 +89,7 @@ pub(crate) enum RunError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    #[error(transparent)]
     Notifications(#[from] NotificationsError),
     #[error("notifications cannot be sent: {0}")]
     Senders(String),

@@ -39,7 +39,7 @@ pub(super) struct News {
     pub(super) position: i64,
     pub(super) at: DateTime<Utc>,
     pub(super) tenant: String,
-    pub(super) user_id: UserId,
+    pub(super) learner_id: UserId,
     pub(super) notification_id: NotificationId,
     pub(super) what: What,
 }
@@ -117,7 +117,7 @@ fn news_of(event: &Recorded<Value>) -> Option<News> {
         position: event.position,
         at: event.recorded_at,
         tenant: event.tenant.clone(),
-        user_id: body.get("user_id")?.as_str()?.parse().ok()?,
+        learner_id: body.get("learner_id")?.as_str()?.parse().ok()?,
         notification_id: event.aggregate_id.parse().ok()?,
         what,
     })

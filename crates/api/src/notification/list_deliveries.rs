@@ -46,7 +46,7 @@ pub(crate) struct DeadLetter {
     notification_id: Uuid,
     channel: Channel,
     /// Who was not told.
-    user_id: Uuid,
+    learner_id: Uuid,
     /// How often it was tried.
     attempts: u32,
     /// Why the last attempt failed, as a code.
@@ -75,7 +75,7 @@ pub(crate) async fn list_dead_letters(
     let dead_letters = rows.into_iter().map(|row| DeadLetter {
         notification_id: row.notification_id.0,
         channel: row.channel.into(),
-        user_id: row.user_id.0,
+        learner_id: row.learner_id.0,
         attempts: row.attempts,
         reason: row.reason,
         updated_at: row.updated_at,

@@ -90,7 +90,7 @@ fn follow(
                 }
             }
         }
-        while state.clock().now().timestamp() < expires_at {
+        while state.clock().now().timestamp() < expires_at && !state.log().erased().contains(user) {
             let one = tokio::select! {
                 one = tokio::time::timeout(PATIENCE, news.recv()) => one,
                 () = state.stop.cancelled() => return,
@@ -101,7 +101,7 @@ fn follow(
                 // Too far behind, or the end: the client resumes.
                 Ok(Err(_)) => return,
                 Ok(Ok(one)) => {
-                    if one.position > since && one.user_id == user && one.tenant == state.tenant
+                    if one.position > since && one.learner_id == user && one.tenant == state.tenant
                         && let Some(event) = tell(&state, &reader, &one).await
                     {
                         yield Ok(event);

@@ -12,6 +12,7 @@ use baeum_commands::{
     },
 };
 use baeum_domain::{
+    Clock,
     identity::user::Role,
     ids::{NotificationId, UserId},
     notification::{channel::Channel, notification::Cause, template::LEVEL_ASSESSED},
@@ -42,8 +43,9 @@ fn context(person: &Person) -> CommandContext {
 /// Has somebody told of a level, by the inbox and by mail; nothing is sent yet.
 async fn tell(world: &World, person: &Person, cause: u128) -> NotificationId {
     let request = NotificationRequest {
-        user_id: UserId(person.id),
+        learner_id: UserId(person.id),
         cause: Cause { event_id: Uuid::from_u128(cause), event_type: "LevelAssessed".into(), position: 1 },
+        at: Clock::now(world.clock.as_ref()),
         template: LEVEL_ASSESSED.template(),
         parameters: [("level".to_owned(), "B1".to_owned())].into(),
         not_before: None,

@@ -3,7 +3,7 @@
 use baeum_domain::ids::UserId;
 
 use super::Error;
-use crate::{Commands, identity::credentials};
+use crate::Commands;
 
 /// What a person is called and where they are reached. It is never stored or logged.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,9 +18,9 @@ impl Commands {
     /// Where a user is reached; `None` for one who is unknown or was erased.
     ///
     /// # Errors
-    /// When the credential store cannot be reached.
-    pub async fn address_of(&self, tenant: &str, user_id: UserId) -> Result<Option<Address>, Error> {
-        let found = credentials::find(self.log.pool(), tenant, user_id.0).await?;
+    /// When the credential store or the key service cannot be reached.
+    pub async fn address_of(&self, tenant: &str, learner_id: UserId) -> Result<Option<Address>, Error> {
+        let found = self.identity_of(tenant, learner_id).await?;
         Ok(found.map(|it| Address { display_name: it.display_name, email: it.email }))
     }
 }

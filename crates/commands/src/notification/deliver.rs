@@ -41,7 +41,7 @@ pub struct Message {
     /// The notification: the same in every attempt, so that who receives it twice can tell.
     pub notification_id: NotificationId,
     /// Who is told.
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// What it is about.
@@ -91,11 +91,15 @@ impl Commands {
         else {
             return Ok(Due::Nothing);
         };
+        // Nothing follows any more from what there was about somebody who was forgotten.
+        if self.log.erased().contains(request.learner_id) {
+            return Ok(Due::Nothing);
+        }
         let now = self.clock().now();
         if not_before > now {
             return Ok(Due::Later(not_before));
         }
-        let (profile, preferences) = match self.wishes_of(tenant, request.user_id).await {
+        let (profile, preferences) = match self.wishes_of(tenant, request.learner_id).await {
             Ok(wishes) => wishes,
             Err(Error::User(user::Error::NotRegistered)) => {
                 return self.suppress(delivery, Suppression::NoAddress).await;
@@ -113,7 +117,7 @@ impl Commands {
             self.record(delivery, Command::Postpone { channel, not_before: permitted }).await?;
             return Ok(Due::Later(permitted));
         }
-        let Some(address) = self.address_of(tenant, request.user_id).await.map_err(ExecuteError::Refused)? else {
+        let Some(address) = self.address_of(tenant, request.learner_id).await.map_err(ExecuteError::Refused)? else {
             return self.suppress(delivery, Suppression::NoAddress).await;
         };
         let Ok(rendered) = self.render_notification(&request.content, &address.display_name) else {
@@ -121,10 +125,10 @@ impl Commands {
         };
         let topic = request.content.topic.clone();
         let unsubscribe =
-            self.unsubscribe_link(tenant, request.user_id, &topic, channel).await.map_err(ExecuteError::Refused)?;
+            self.unsubscribe_link(tenant, request.learner_id, &topic, channel).await.map_err(ExecuteError::Refused)?;
         Ok(Due::Send(Box::new(Message {
             notification_id: *notification_id,
-            user_id: request.user_id,
+            learner_id: request.learner_id,
             attempt,
             topic,
             language: request.content.language.clone(),

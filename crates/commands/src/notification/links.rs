@@ -18,7 +18,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::Error;
-use crate::Commands;
+use crate::{Commands, vault::VaultError};
 
 /// The path of the links, below the public URL.
 pub const PATH: &str = "/v1/notifications/unsubscribe";
@@ -31,7 +31,7 @@ pub struct Unsubscription {
     pub tenant: String,
     /// Who.
     #[serde(rename = "u")]
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// Of what.
     #[serde(rename = "s")]
     pub topic: NotificationTopic,
@@ -70,23 +70,23 @@ impl Commands {
     /// for the inbox, which has its preferences beside it.
     ///
     /// # Errors
-    /// When the key cannot be read.
+    /// When the key service cannot be reached.
     pub async fn unsubscribe_link(
         &self,
         tenant: &str,
-        user_id: UserId,
+        learner_id: UserId,
         topic: &NotificationTopic,
         channel: Channel,
     ) -> Result<Option<String>, Error> {
         let Some(base) = self.settings.public_url.as_ref().filter(|_| channel.disturbs()) else { return Ok(None) };
-        let link = Unsubscription { tenant: tenant.to_owned(), user_id, topic: topic.clone(), channel };
+        let link = Unsubscription { tenant: tenant.to_owned(), learner_id, topic: topic.clone(), channel };
         Ok(Some(format!("{base}{PATH}?token={}", link.token(&self.link_key().await?)?)))
     }
 
     /// What a link says, where it was made here.
     ///
     /// # Errors
-    /// A link that was changed, or a key that cannot be read.
+    /// A link that was changed, or a key service that cannot be reached.
     pub async fn read_link(&self, token: &str) -> Result<Unsubscription, Error> {
         Unsubscription::checked(token, &self.link_key().await?)
     }
@@ -94,12 +94,12 @@ impl Commands {
     /// Turns off what a link names. Whoever has the link may.
     ///
     /// # Errors
-    /// A link that was changed, or a failing log.
+    /// A link that was changed, a key service that cannot be reached, or a failing log.
     pub async fn unsubscribe(&self, token: &str, correlation_id: Uuid) -> Result<Outcome<()>, ExecuteError<Error>> {
-        let Unsubscription { tenant, user_id, topic, channel } =
+        let Unsubscription { tenant, learner_id, topic, channel } =
             self.read_link(token).await.map_err(ExecuteError::Refused)?;
         let command_id = self.clock().new_id();
-        let id = user_id.to_string();
+        let id = learner_id.to_string();
         let context = CommandContext {
             tenant,
             actor: id.clone(),
@@ -109,27 +109,14 @@ impl Commands {
             causation_id: command_id,
             expected_sequence: None,
         };
-        let command = Command::Unsubscribe { user_id, topic, channel };
+        let command = Command::Unsubscribe { learner_id, topic, channel };
         let prepare = |_: Loaded<NotificationPreferences>| std::future::ready(Ok(command.clone()));
         self.log.execute::<NotificationPreferences, _, Error, _>(&context, &id, prepare, |_, _| ()).await
     }
 
-    /// The key that links are signed with; it is made when there is none.
-    async fn link_key(&self) -> Result<Vec<u8>, sqlx::Error> {
-        let pool = self.log.pool();
-        let find = "SELECT key FROM notification_keys";
-        if let Some(key) = sqlx::query_scalar(find).fetch_optional(pool).await? {
-            return Ok(key);
-        }
-        let mut key = [0_u8; 32];
-        self.ports.entropy.fill(&mut key);
-        // Of two processes that make one at once, the first wins and both use it.
-        sqlx::query("INSERT INTO notification_keys (key, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(key.as_slice())
-            .bind(self.clock().now())
-            .execute(pool)
-            .await?;
-        sqlx::query_scalar(find).fetch_one(pool).await
+    /// The key that links are signed with. The key service derives it, so that it stands in no table and no dump.
+    async fn link_key(&self) -> Result<[u8; 32], Error> {
+        Ok(self.ports.keys.digest("notification links").await.map_err(VaultError::from)?)
     }
 }
 
@@ -141,7 +128,7 @@ mod tests {
     fn a_link_that_was_changed_or_signed_with_another_key_is_not_valid() {
         let link = Unsubscription {
             tenant: "main".into(),
-            user_id: UserId(Uuid::from_u128(1)),
+            learner_id: UserId(Uuid::from_u128(1)),
             topic: "lessons".parse().expect("a topic"),
             channel: Channel::Email,
         };
@@ -149,7 +136,7 @@ mod tests {
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{token}");
         assert_eq!(Unsubscription::checked(&token, &[7; 32]).expect("valid"), link);
         assert!(Unsubscription::checked(&token, &[8; 32]).is_err());
-        let other = Unsubscription { user_id: UserId(Uuid::from_u128(2)), ..link };
+        let other = Unsubscription { learner_id: UserId(Uuid::from_u128(2)), ..link };
         let (body, _) = other
             .token(&[8; 32])
             .expect("signed")

@@ -20,7 +20,7 @@ impl Commands {
         id: NotificationId,
     ) -> Result<Outcome<()>, ExecuteError<Error>> {
         let prepare = |loaded: Loaded<Notification>| {
-            let own = loaded.state.request.as_ref().is_some_and(|it| it.user_id == request.caller.user_id);
+            let own = loaded.state.request.as_ref().is_some_and(|it| it.learner_id == request.caller.user_id);
             let refusal = Error::Notification(notification::Error::NotRequested);
             std::future::ready(if own { Ok(Command::Read) } else { Err(refusal) })
         };

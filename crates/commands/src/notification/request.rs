@@ -13,19 +13,25 @@ use baeum_domain::{
     },
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::Commands;
 
+/// News that is older than this is not told any more: a process that reads an old log for the first time leaves the past
+/// alone.
+const NEWS: TimeDelta = TimeDelta::days(3);
+
 /// Who is to be told what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotificationRequest {
     /// Who.
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// The event that it is about: one notification for each cause and template.
     pub cause: Cause,
+    /// When that was.
+    pub at: DateTime<Utc>,
     /// By which text.
     pub template: TemplateId,
     /// Its parameters, each in the written form of its kind.
@@ -37,7 +43,13 @@ pub struct NotificationRequest {
 impl NotificationRequest {
     /// The notification that comes of it.
     pub fn notification_id(&self) -> NotificationId {
-        id_of(self.user_id, &self.cause, &self.template)
+        id_of(self.learner_id, &self.cause, &self.template)
+    }
+
+    /// Whether it still is news at this moment.
+    pub fn is_news(&self, now: DateTime<Utc>) -> bool {
+        let wanted = self.not_before.map(|(date, _)| date.and_time(NaiveTime::MIN).and_utc());
+        now < self.at.max(wanted.unwrap_or(self.at)) + NEWS
     }
 }
 
@@ -63,7 +75,7 @@ impl Commands {
         notification_id: NotificationId,
         request: &NotificationRequest,
     ) -> Result<Command, Error> {
-        let (profile, preferences) = self.wishes_of(tenant, request.user_id).await?;
+        let (profile, preferences) = self.wishes_of(tenant, request.learner_id).await?;
         let wanted = &profile.preferences;
         let template = self.catalog().notification(&request.template, &wanted.native_language)?;
         template.accept(&request.parameters)?;
@@ -74,7 +86,7 @@ impl Commands {
         let channels = channels.map(|channel| (*channel, permitted(*channel, &profile, &preferences, from))).collect();
         Ok(Command::Request {
             notification_id,
-            user_id: request.user_id,
+            learner_id: request.learner_id,
             cause: request.cause.clone(),
             content: Content {
                 template: request.template.clone(),
@@ -100,8 +112,8 @@ impl Commands {
     }
 
     /// Who somebody is and what they want to be told.
-    pub(super) async fn wishes_of(&self, tenant: &str, user_id: UserId) -> Result<(Profile, Preferences), Error> {
-        let id = user_id.to_string();
+    pub(super) async fn wishes_of(&self, tenant: &str, learner_id: UserId) -> Result<(Profile, Preferences), Error> {
+        let id = learner_id.to_string();
         let user = self.log.load::<User>(tenant, &id).await?.state;
         let profile = user.profile.clone().ok_or(user::Error::NotRegistered)?;
         let wishes = self.log.load::<NotificationPreferences>(tenant, &id).await?.state;

@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, endpoint, webhook_deliveries};
-use crate::{Commands, Request};
+use crate::{Commands, Request, vault::Field};
 
 /// How a secret begins, as Standard Webhooks has it; what follows is base64 of the bytes that sign.
 pub const SECRET_PREFIX: &str = "whsec_";
@@ -66,9 +66,10 @@ impl Commands {
         let mut secret = [0_u8; 32];
         self.ports.entropy.fill(&mut secret);
         let secret = format!("{SECRET_PREFIX}{}", BASE64.encode(secret));
-        let (url, secret, event_types) = (&url, &secret, &event_types);
+        let (tenant, secret, event_types) = (&context.tenant, &secret, &event_types);
         let prepare = |_: Loaded<Webhooks>| async move {
-            let (url, secret) = (self.seal_for(webhook_id, url).await?, self.seal_for(webhook_id, secret).await?);
+            let url = self.seal_for(tenant, webhook_id, Field::WebhookUrl, url).await?;
+            let secret = self.seal_for(tenant, webhook_id, Field::WebhookSecret, secret).await?;
             Ok(Command::Create { webhook_id, event_types: event_types.clone(), url, secret })
         };
         let id = id_of(&context.tenant).to_string();
@@ -107,7 +108,7 @@ impl Commands {
         let loaded = self.log.load::<Webhooks>(tenant, &id_of(tenant).to_string()).await?;
         let mut listed = vec![];
         for (id, webhook) in &loaded.state.webhooks {
-            let url = self.open_for(*id, &webhook.url).await?;
+            let url = self.open_for(tenant, *id, Field::WebhookUrl, &webhook.url).await?;
             listed.push(Listed { webhook_id: *id, url, event_types: webhook.event_types.clone() });
         }
         Ok((listed, loaded.sequence))
@@ -120,7 +121,8 @@ impl Commands {
     pub async fn webhook_endpoint(&self, tenant: &str, id: WebhookId) -> Result<Option<Endpoint>, Error> {
         let state = self.log.load::<Webhooks>(tenant, &id_of(tenant).to_string()).await?.state;
         let Some(webhook) = state.webhooks.get(&id) else { return Ok(None) };
-        let (url, secret) = (self.open_for(id, &webhook.url).await?, self.open_for(id, &webhook.secret).await?);
+        let url = self.open_for(tenant, id, Field::WebhookUrl, &webhook.url).await?;
+        let secret = self.open_for(tenant, id, Field::WebhookSecret, &webhook.secret).await?;
         Ok(url.zip(secret).map(|(url, secret)| Endpoint { url, secret }))
     }
 
@@ -143,12 +145,18 @@ impl Commands {
     }
 
     /// A webhook has a key of its own in the vault, as a person has.
-    async fn seal_for(&self, id: WebhookId, text: &str) -> Result<Sealed, Error> {
-        Ok(self.vault.seal(UserId(id.0), text).await?)
+    async fn seal_for(&self, tenant: &str, id: WebhookId, field: Field, text: &str) -> Result<Sealed, Error> {
+        Ok(self.vault.seal(tenant, UserId(id.0), field, text).await?)
     }
 
-    async fn open_for(&self, id: WebhookId, sealed: &Sealed) -> Result<Option<String>, Error> {
-        Ok(self.vault.open(UserId(id.0), sealed).await?)
+    async fn open_for(
+        &self,
+        tenant: &str,
+        id: WebhookId,
+        field: Field,
+        sealed: &Sealed,
+    ) -> Result<Option<String>, Error> {
+        Ok(self.vault.open(tenant, UserId(id.0), field, sealed).await?)
     }
 }
 

@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// The one notification of a person about a cause by a template.
-pub fn id_of(user_id: UserId, cause: &Cause, template: &TemplateId) -> NotificationId {
-    let (user, event) = (user_id.to_string(), cause.event_id.to_string());
+pub fn id_of(learner_id: UserId, cause: &Cause, template: &TemplateId) -> NotificationId {
+    let (user, event) = (learner_id.to_string(), cause.event_id.to_string());
     NotificationId(derive_id(&["notification", &user, &event, template.as_str()]))
 }
 
@@ -80,7 +80,7 @@ pub enum Event {
         /// The notification.
         notification_id: NotificationId,
         /// Who is told.
-        user_id: UserId,
+        learner_id: UserId,
         /// Of what.
         cause: Cause,
         /// What it says.
@@ -89,7 +89,7 @@ pub enum Event {
     /// It is to be sent by a channel, not before a moment.
     NotificationScheduled {
         /// Who is told.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// Not before.
@@ -98,7 +98,7 @@ pub enum Event {
     /// It is not sent by a channel.
     NotificationSuppressed {
         /// Who is not told.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// Why.
@@ -107,7 +107,7 @@ pub enum Event {
     /// It was sent, and taken by the next in line: a mail server, a push service, the inbox.
     NotificationDelivered {
         /// Who was told.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// The number of the attempt, from 1.
@@ -116,7 +116,7 @@ pub enum Event {
     /// An attempt to send it failed; there will be another.
     NotificationFailed {
         /// Who was not told yet.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// The number of the attempt, from 1.
@@ -129,7 +129,7 @@ pub enum Event {
     /// It is given up until an operator has it tried again.
     NotificationDeadLettered {
         /// Who was not told.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// The number of the last attempt.
@@ -140,7 +140,7 @@ pub enum Event {
     /// An operator has a dead letter tried again.
     NotificationRetried {
         /// Who is to be told.
-        user_id: UserId,
+        learner_id: UserId,
         /// By what.
         channel: Channel,
         /// Not before.
@@ -149,12 +149,12 @@ pub enum Event {
     /// What still waited to be sent is not: its cause no longer holds.
     NotificationCancelled {
         /// Who is not told any more.
-        user_id: UserId,
+        learner_id: UserId,
     },
     /// The person read it in the inbox.
     NotificationRead {
         /// Who.
-        user_id: UserId,
+        learner_id: UserId,
     },
 }
 
@@ -206,7 +206,7 @@ pub struct Notification {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Requested {
     /// Who is told.
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// What it says.
     pub content: Content,
 }
@@ -219,7 +219,7 @@ pub enum Command {
         /// The notification.
         notification_id: NotificationId,
         /// Whom.
-        user_id: UserId,
+        learner_id: UserId,
         /// Of what.
         cause: Cause,
         /// What it says.
@@ -308,7 +308,7 @@ impl Notification {
     ) -> Result<Vec<Event>, Error> {
         let request = self.request.as_ref().ok_or(Error::NotRequested)?;
         let delivery = self.deliveries.get(&channel).ok_or(Error::NoSuchChannel(channel))?;
-        Ok(then(request.user_id, *delivery)?.into_iter().collect())
+        Ok(then(request.learner_id, *delivery)?.into_iter().collect())
     }
 
     fn set(&mut self, channel: Channel, stage: Stage) -> &mut Delivery {
@@ -328,44 +328,44 @@ impl Decider for Notification {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Error> {
         match command {
             Command::Request { .. } if self.request.is_some() => Ok(vec![]),
-            Command::Request { notification_id, user_id, cause, content, channels } => {
+            Command::Request { notification_id, learner_id, cause, content, channels } => {
                 let scheduled = channels.into_iter().map(|(channel, not_before)| Event::NotificationScheduled {
-                    user_id,
+                    learner_id,
                     channel,
                     not_before,
                 });
-                let requested = Event::NotificationRequested { notification_id, user_id, cause, content };
+                let requested = Event::NotificationRequested { notification_id, learner_id, cause, content };
                 Ok(std::iter::once(requested).chain(scheduled).collect())
             }
-            Command::Postpone { channel, not_before } => self.decide_on(channel, |user_id, delivery| {
+            Command::Postpone { channel, not_before } => self.decide_on(channel, |learner_id, delivery| {
                 let waits = matches!(delivery.stage, Stage::Scheduled { not_before: known } if known != not_before);
-                Ok(waits.then_some(Event::NotificationScheduled { user_id, channel, not_before }))
+                Ok(waits.then_some(Event::NotificationScheduled { learner_id, channel, not_before }))
             }),
-            Command::Suppress { channel, reason } => self.decide_on(channel, |user_id, delivery| {
+            Command::Suppress { channel, reason } => self.decide_on(channel, |learner_id, delivery| {
                 let waits = matches!(delivery.stage, Stage::Scheduled { .. });
-                Ok(waits.then_some(Event::NotificationSuppressed { user_id, channel, reason }))
+                Ok(waits.then_some(Event::NotificationSuppressed { learner_id, channel, reason }))
             }),
-            Command::Succeed { channel, attempt } => self.decide_on(channel, |user_id, delivery| {
+            Command::Succeed { channel, attempt } => self.decide_on(channel, |learner_id, delivery| {
                 // What went out is told even where it was cancelled meanwhile.
                 let news = attempt > delivery.attempts && delivery.stage != Stage::Delivered;
-                Ok(news.then_some(Event::NotificationDelivered { user_id, channel, attempt }))
+                Ok(news.then_some(Event::NotificationDelivered { learner_id, channel, attempt }))
             }),
             Command::Fail { channel, attempt, reason, lasting, retry_at } => {
-                self.decide_on(channel, |user_id, delivery| {
+                self.decide_on(channel, |learner_id, delivery| {
                     let waits = matches!(delivery.stage, Stage::Scheduled { .. });
                     if attempt <= delivery.attempts || !waits {
                         return Ok(None);
                     }
                     Ok(Some(if lasting || attempt - delivery.forgiven >= backoff::LIMIT {
-                        Event::NotificationDeadLettered { user_id, channel, attempt, reason }
+                        Event::NotificationDeadLettered { learner_id, channel, attempt, reason }
                     } else {
-                        Event::NotificationFailed { user_id, channel, attempt, reason, not_before: retry_at }
+                        Event::NotificationFailed { learner_id, channel, attempt, reason, not_before: retry_at }
                     }))
                 })
             }
             Command::Retry { channel, not_before } => {
-                self.decide_on(channel, |user_id, delivery| match delivery.stage {
-                    Stage::DeadLettered => Ok(Some(Event::NotificationRetried { user_id, channel, not_before })),
+                self.decide_on(channel, |learner_id, delivery| match delivery.stage {
+                    Stage::DeadLettered => Ok(Some(Event::NotificationRetried { learner_id, channel, not_before })),
                     Stage::Scheduled { .. } => Ok(None),
                     Stage::Delivered | Stage::Suppressed => Err(Error::NotDeadLettered(channel)),
                 })
@@ -373,7 +373,7 @@ impl Decider for Notification {
             Command::Cancel => {
                 let Some(request) = &self.request else { return Ok(vec![]) };
                 let waits = self.deliveries.values().any(|it| matches!(it.stage, Stage::Scheduled { .. }));
-                let cancelled = Event::NotificationCancelled { user_id: request.user_id };
+                let cancelled = Event::NotificationCancelled { learner_id: request.learner_id };
                 Ok(waits.then_some(cancelled).into_iter().collect())
             }
             Command::Read => {
@@ -381,7 +381,7 @@ impl Decider for Notification {
                 if self.deliveries.get(&Channel::InApp).map(|it| it.stage) != Some(Stage::Delivered) {
                     return Err(Error::NotInInbox);
                 }
-                let read = Event::NotificationRead { user_id: request.user_id };
+                let read = Event::NotificationRead { learner_id: request.learner_id };
                 Ok((!self.read).then_some(read).into_iter().collect())
             }
         }
@@ -389,8 +389,8 @@ impl Decider for Notification {
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::NotificationRequested { user_id, content, .. } => {
-                self.request = Some(Requested { user_id: *user_id, content: content.clone() });
+            Event::NotificationRequested { learner_id, content, .. } => {
+                self.request = Some(Requested { learner_id: *learner_id, content: content.clone() });
             }
             Event::NotificationScheduled { channel, not_before, .. } => {
                 self.set(*channel, Stage::Scheduled { not_before: *not_before });
@@ -453,14 +453,19 @@ mod tests {
 
     fn request() -> Command {
         let channels = [(Channel::InApp, at(0)), (MAIL, at(60))].into();
-        Command::Request { notification_id: id(), user_id: USER, cause: cause(), content: content(), channels }
+        Command::Request { notification_id: id(), learner_id: USER, cause: cause(), content: content(), channels }
     }
 
     fn requested() -> Vec<Event> {
         vec![
-            Event::NotificationRequested { notification_id: id(), user_id: USER, cause: cause(), content: content() },
-            Event::NotificationScheduled { user_id: USER, channel: Channel::InApp, not_before: at(0) },
-            Event::NotificationScheduled { user_id: USER, channel: MAIL, not_before: at(60) },
+            Event::NotificationRequested {
+                notification_id: id(),
+                learner_id: USER,
+                cause: cause(),
+                content: content(),
+            },
+            Event::NotificationScheduled { learner_id: USER, channel: Channel::InApp, not_before: at(0) },
+            Event::NotificationScheduled { learner_id: USER, channel: MAIL, not_before: at(60) },
         ]
     }
 
@@ -474,15 +479,15 @@ mod tests {
 
     fn failed(attempt: u32) -> Event {
         let reason = "smtp-451".into();
-        Event::NotificationFailed { user_id: USER, channel: MAIL, attempt, reason, not_before: at(70) }
+        Event::NotificationFailed { learner_id: USER, channel: MAIL, attempt, reason, not_before: at(70) }
     }
 
     fn dead(attempt: u32) -> Event {
-        Event::NotificationDeadLettered { user_id: USER, channel: MAIL, attempt, reason: "smtp-451".into() }
+        Event::NotificationDeadLettered { learner_id: USER, channel: MAIL, attempt, reason: "smtp-451".into() }
     }
 
     fn delivered(channel: Channel, attempt: u32) -> Event {
-        Event::NotificationDelivered { user_id: USER, channel, attempt }
+        Event::NotificationDelivered { learner_id: USER, channel, attempt }
     }
 
     #[test]
@@ -517,7 +522,7 @@ mod tests {
     #[test]
     fn a_dead_letter_that_is_tried_again_has_all_attempts_before_it_anew() {
         let retry = Command::Retry { channel: MAIL, not_before: at(99) };
-        let retried = Event::NotificationRetried { user_id: USER, channel: MAIL, not_before: at(99) };
+        let retried = Event::NotificationRetried { learner_id: USER, channel: MAIL, not_before: at(99) };
         given::<Notification>(after([dead(4)])).when(retry.clone()).then([retried.clone()]);
         given::<Notification>(after([dead(4), retried.clone()])).when(fail(5, false)).then([failed(5)]);
         let state = Notification::fold(&after([dead(4), retried]));
@@ -529,12 +534,12 @@ mod tests {
     #[test]
     fn what_waits_can_be_put_off_suppressed_and_cancelled() {
         let later = Command::Postpone { channel: MAIL, not_before: at(300) };
-        let postponed = Event::NotificationScheduled { user_id: USER, channel: MAIL, not_before: at(300) };
+        let postponed = Event::NotificationScheduled { learner_id: USER, channel: MAIL, not_before: at(300) };
         given::<Notification>(requested()).when(later).then([postponed]);
         let reason = Suppression::Unwanted;
-        let suppressed = Event::NotificationSuppressed { user_id: USER, channel: MAIL, reason };
+        let suppressed = Event::NotificationSuppressed { learner_id: USER, channel: MAIL, reason };
         given::<Notification>(requested()).when(Command::Suppress { channel: MAIL, reason }).then([suppressed]);
-        let cancelled = Event::NotificationCancelled { user_id: USER };
+        let cancelled = Event::NotificationCancelled { learner_id: USER };
         given::<Notification>(requested()).when(Command::Cancel).then([cancelled.clone()]);
         given::<Notification>([]).when(Command::Cancel).then([]);
         let state = Notification::fold(&after([delivered(Channel::InApp, 1), cancelled.clone()]));
@@ -549,7 +554,7 @@ mod tests {
     #[test]
     fn only_what_is_in_the_inbox_is_read_and_once() {
         given::<Notification>(requested()).when(Command::Read).then_refused("not in the inbox");
-        let read = Event::NotificationRead { user_id: USER };
+        let read = Event::NotificationRead { learner_id: USER };
         given::<Notification>(after([delivered(Channel::InApp, 1)])).when(Command::Read).then([read.clone()]);
         given::<Notification>(after([delivered(Channel::InApp, 1), read])).when(Command::Read).then([]);
     }

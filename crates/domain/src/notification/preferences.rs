@@ -48,14 +48,14 @@ pub enum Event {
     /// The preferences were set.
     NotificationPreferencesSet {
         /// Whose.
-        user_id: UserId,
+        learner_id: UserId,
         /// All of them, as they now are.
         preferences: Preferences,
     },
     /// A link in a message was followed to hear no more of a topic by that channel.
     NotificationTopicUnsubscribed {
         /// Who.
-        user_id: UserId,
+        learner_id: UserId,
         /// Of what.
         topic: NotificationTopic,
         /// By what.
@@ -82,14 +82,14 @@ pub enum Command {
     /// Set all preferences.
     Set {
         /// Whose.
-        user_id: UserId,
+        learner_id: UserId,
         /// All of them.
         preferences: Preferences,
     },
     /// Hear no more of a topic by a channel.
     Unsubscribe {
         /// Who.
-        user_id: UserId,
+        learner_id: UserId,
         /// Of what.
         topic: NotificationTopic,
         /// By what.
@@ -118,18 +118,18 @@ impl Decider for NotificationPreferences {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Error> {
         match command {
             Command::Set { preferences, .. } if preferences == self.preferences => Ok(vec![]),
-            Command::Set { user_id, preferences } => {
+            Command::Set { learner_id, preferences } => {
                 if preferences.channels.len() > TOPICS {
                     return Err(Error::TooManyTopics(preferences.channels.len()));
                 }
                 match preferences.quiet_hours {
                     Some(quiet) if quiet.from == quiet.to => Err(Error::EmptyQuietHours(quiet.from.to_string())),
-                    _ => Ok(vec![Event::NotificationPreferencesSet { user_id, preferences }]),
+                    _ => Ok(vec![Event::NotificationPreferencesSet { learner_id, preferences }]),
                 }
             }
             Command::Unsubscribe { topic, channel, .. } if !self.preferences.allow(&topic, channel) => Ok(vec![]),
-            Command::Unsubscribe { user_id, topic, channel } => {
-                Ok(vec![Event::NotificationTopicUnsubscribed { user_id, topic, channel }])
+            Command::Unsubscribe { learner_id, topic, channel } => {
+                Ok(vec![Event::NotificationTopicUnsubscribed { learner_id, topic, channel }])
             }
         }
     }
@@ -166,11 +166,11 @@ mod tests {
     }
 
     fn set(preferences: &Preferences) -> Command {
-        Command::Set { user_id: USER, preferences: preferences.clone() }
+        Command::Set { learner_id: USER, preferences: preferences.clone() }
     }
 
     fn was_set(preferences: &Preferences) -> Event {
-        Event::NotificationPreferencesSet { user_id: USER, preferences: preferences.clone() }
+        Event::NotificationPreferencesSet { learner_id: USER, preferences: preferences.clone() }
     }
 
     #[test]
@@ -189,10 +189,10 @@ mod tests {
 
     #[test]
     fn a_link_turns_off_one_topic_on_one_channel() {
-        let (user_id, channel) = (USER, Channel::Email);
-        let unsubscribed = Event::NotificationTopicUnsubscribed { user_id, topic: topic("lessons"), channel };
+        let (learner_id, channel) = (USER, Channel::Email);
+        let unsubscribed = Event::NotificationTopicUnsubscribed { learner_id, topic: topic("lessons"), channel };
         given::<NotificationPreferences>([])
-            .when(Command::Unsubscribe { user_id, topic: topic("lessons"), channel })
+            .when(Command::Unsubscribe { learner_id, topic: topic("lessons"), channel })
             .then([unsubscribed.clone()]);
         let state = NotificationPreferences::fold([&unsubscribed]);
         assert!(!state.preferences.allow(&topic("lessons"), Channel::Email));

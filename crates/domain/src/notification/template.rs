@@ -274,6 +274,9 @@ impl Catalog {
                 };
                 let expected: BTreeMap<_, _> =
                     spec.parameters.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+                if found.topic.as_str() != spec.topic {
+                    mistakes.push(format!("the notification '{key}' must have the topic '{}'", spec.topic));
+                }
                 if found.parameters != expected {
                     let expected: Vec<_> = expected.iter().map(|(name, kind)| format!("{name} = \"{kind}\"")).collect();
                     mistakes.push(format!("the notification '{key}' must have the parameters {}", expected.join(", ")));

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::{Order, Projection, ProjectionError, projection::aggregate_id, row};
+use crate::{Order, Personal, Projection, ProjectionError, projection::aggregate_id, row};
 
 /// A notification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Notification {
     /// Its id.
     pub notification_id: NotificationId,
     /// Who is told.
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// Whose log.
     pub tenant: String,
     /// Type of the event that it is about.
@@ -62,7 +62,7 @@ pub struct NotificationDelivery {
     /// The channel.
     pub channel: Channel,
     /// Who is told.
-    pub user_id: UserId,
+    pub learner_id: UserId,
     /// Whose log.
     pub tenant: String,
     /// `scheduled`, `delivered`, `suppressed`, `dead_lettered` or `cancelled`.
@@ -101,7 +101,7 @@ pub async fn inbox(
 ) -> Result<Vec<Notification>, sqlx::Error> {
     let rows: Vec<Json<Notification>> = sqlx::query_scalar(
         "SELECT to_jsonb(n) FROM notifications n
-         WHERE user_id = $1 AND inbox_position < $2 AND (read_at IS NULL OR NOT $3)
+         WHERE learner_id = $1 AND inbox_position < $2 AND (read_at IS NULL OR NOT $3)
          ORDER BY inbox_position DESC LIMIT $4",
     )
     .bind(user.0)
@@ -125,7 +125,7 @@ pub async fn inbox_since(
 ) -> Result<Vec<Notification>, sqlx::Error> {
     let rows: Vec<Json<Notification>> = sqlx::query_scalar(
         "SELECT to_jsonb(n) FROM notifications n
-         WHERE user_id = $1 AND inbox_position > $2 AND inbox_position <= $3 ORDER BY inbox_position LIMIT $4",
+         WHERE learner_id = $1 AND inbox_position > $2 AND inbox_position <= $3 ORDER BY inbox_position LIMIT $4",
     )
     .bind(user.0)
     .bind(after)
@@ -142,7 +142,7 @@ pub async fn inbox_since(
 /// When the database cannot be reached.
 pub async fn unread(pool: &PgPool, user: UserId) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT count(*) FROM notifications WHERE user_id = $1 AND inbox_position IS NOT NULL AND read_at IS NULL",
+        "SELECT count(*) FROM notifications WHERE learner_id = $1 AND inbox_position IS NOT NULL AND read_at IS NULL",
     )
     .bind(user.0)
     .fetch_one(pool)
@@ -184,12 +184,19 @@ impl Projection for Notifications {
         &["notifications", "notification_deliveries"]
     }
 
+    fn personal(&self) -> &'static [Personal] {
+        &[
+            Personal::Rows { table: "notification_deliveries", of: "learner_id = $1" },
+            Personal::Rows { table: "notifications", of: "learner_id = $1" },
+        ]
+    }
+
     fn reads(&self, aggregate_type: &str) -> bool {
         aggregate_type == Aggregate::AGGREGATE
     }
 
     fn order(&self) -> Order {
-        Order::ByField("user_id")
+        Order::ByField("learner_id")
     }
 
     fn apply<'a>(
@@ -209,14 +216,14 @@ impl Projection for Notifications {
 async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event) -> Result<(), ProjectionError> {
     let id = aggregate_id(event)?;
     match change {
-        Event::NotificationRequested { user_id, cause, content, .. } => {
+        Event::NotificationRequested { learner_id, cause, content, .. } => {
             sqlx::query(
-                "INSERT INTO notifications (notification_id, user_id, tenant, cause_type, cause_position, template,
+                "INSERT INTO notifications (notification_id, learner_id, tenant, cause_type, cause_position, template,
                                             topic, language, parameters, requested_at, version, position)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
             .bind(id)
-            .bind(user_id.0)
+            .bind(learner_id.0)
             .bind(&event.tenant)
             .bind(&cause.event_type)
             .bind(cause.position)
@@ -230,15 +237,15 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             .execute(&mut *db)
             .await?;
         }
-        Event::NotificationScheduled { user_id, channel, not_before }
-        | Event::NotificationRetried { user_id, channel, not_before } => {
-            set(db, event, (id, *channel, *user_id), Change::to("scheduled").not_before(*not_before)).await?;
+        Event::NotificationScheduled { learner_id, channel, not_before }
+        | Event::NotificationRetried { learner_id, channel, not_before } => {
+            set(db, event, (id, *channel, *learner_id), Change::to("scheduled").not_before(*not_before)).await?;
         }
-        Event::NotificationSuppressed { user_id, channel, reason } => {
-            set(db, event, (id, *channel, *user_id), Change::to("suppressed").because(&reason.to_string())).await?;
+        Event::NotificationSuppressed { learner_id, channel, reason } => {
+            set(db, event, (id, *channel, *learner_id), Change::to("suppressed").because(&reason.to_string())).await?;
         }
-        Event::NotificationDelivered { user_id, channel, attempt } => {
-            set(db, event, (id, *channel, *user_id), Change::to("delivered").attempt(*attempt)).await?;
+        Event::NotificationDelivered { learner_id, channel, attempt } => {
+            set(db, event, (id, *channel, *learner_id), Change::to("delivered").attempt(*attempt)).await?;
             if *channel == Channel::InApp {
                 sqlx::query("UPDATE notifications SET inbox_position = $2, inbox_at = $3 WHERE notification_id = $1")
                     .bind(id)
@@ -248,13 +255,13 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
                     .await?;
             }
         }
-        Event::NotificationFailed { user_id, channel, attempt, reason, not_before } => {
+        Event::NotificationFailed { learner_id, channel, attempt, reason, not_before } => {
             let change = Change::to("scheduled").attempt(*attempt).because(reason).not_before(*not_before);
-            set(db, event, (id, *channel, *user_id), change).await?;
+            set(db, event, (id, *channel, *learner_id), change).await?;
         }
-        Event::NotificationDeadLettered { user_id, channel, attempt, reason } => {
+        Event::NotificationDeadLettered { learner_id, channel, attempt, reason } => {
             let change = Change::to("dead_lettered").attempt(*attempt).because(reason);
-            set(db, event, (id, *channel, *user_id), change).await?;
+            set(db, event, (id, *channel, *learner_id), change).await?;
         }
         Event::NotificationCancelled { .. } => {
             sqlx::query(
@@ -320,7 +327,7 @@ async fn set(
     change: Change<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO notification_deliveries (notification_id, channel, user_id, tenant, state, not_before, attempts,
+        "INSERT INTO notification_deliveries (notification_id, channel, learner_id, tenant, state, not_before, attempts,
                                               reason, updated_at, position)
          VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, 0), $8, $9, $10)
          ON CONFLICT (notification_id, channel) DO UPDATE
@@ -357,7 +364,7 @@ mod tests {
         let id = id_of(LEARNER, &cause, &template);
         let command = Command::Request {
             notification_id: id,
-            user_id: LEARNER,
+            learner_id: LEARNER,
             cause,
             content: Content {
                 template,

@@ -54,7 +54,7 @@ impl Process for Congratulation {
     }
 
     fn react(state: &Remembered, event: &Recorded<AnyEvent>) -> Vec<Effect> {
-        let (spec, user_id, parameters) = match &event.payload {
+        let (spec, learner_id, parameters) = match &event.payload {
             AnyEvent::Recommendation(recommendation::Event::RecommendationGenerated { learner_id, titles, .. }) => {
                 let Some(score) = state.score else { return vec![] };
                 let score = ("score", score.clamp(0.0, 1.0).to_string());
@@ -69,8 +69,9 @@ impl Process for Congratulation {
             _ => return vec![],
         };
         let request = NotificationRequest {
-            user_id,
+            learner_id,
             cause: cause(event),
+            at: event.recorded_at,
             template: spec.template(),
             parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             not_before: None,

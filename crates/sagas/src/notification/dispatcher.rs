@@ -29,7 +29,7 @@ use baeum_domain::{
         webhooks::{Event as WebhookEvent, Webhooks},
     },
 };
-use baeum_eventlog::{LogError, begin, decode, lease::Lease, lease::RENEW_EVERY};
+use baeum_eventlog::{EventLog, LogError, begin, decode, lease::Lease, lease::RENEW_EVERY};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -215,6 +215,12 @@ impl Dispatcher {
         let mut unreadable = None;
         let mut db = begin(log.pool()).await?;
         for event in events {
+            // Nobody is told any more of what concerns somebody who was forgotten.
+            log.erased().meet(event);
+            if forgotten(log, event) {
+                reached = event.position;
+                continue;
+            }
             match take_in_one(&mut db, event, &mut after, now).await {
                 Ok(()) => reached = event.position,
                 // What came before it is kept; it is not skipped.
@@ -279,6 +285,11 @@ impl Dispatcher {
         }
         Ok(())
     }
+}
+
+/// Whether an event is about somebody who was forgotten.
+fn forgotten(log: &EventLog, event: &Recorded<Value>) -> bool {
+    log.erased().concerns(event, |payload, name| payload.as_object()?.values().next()?.get(name)?.as_str())
 }
 
 /// Every webhook.
@@ -367,6 +378,7 @@ async fn tell(commands: Commands, senders: Senders, pending: PendingDelivery) ->
     let event = log.read(pending.position - 1, 1).await?.pop();
     let event = event.filter(|it| it.event_id == pending.event_id && it.tenant == pending.tenant);
     let outcome = match (endpoint, event) {
+        (Some(_), Some(event)) if forgotten(log, &event) => Err(lasting("subject-erased")),
         (Some(endpoint), Some(event)) => {
             let sent = senders.webhooks.send(pending.webhook_id, &endpoint, &event, log.clock().now());
             timeout(PATIENCE, sent).await.unwrap_or(Err(passing("timed-out")))

@@ -6,5 +6,5 @@ pub mod email;
 pub mod push;
 pub mod reminder;
 pub mod sender;
-mod timers;
+pub(crate) mod timers;
 pub mod webhook;

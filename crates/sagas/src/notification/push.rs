@@ -1,6 +1,6 @@
 //! Push messages, by a gateway over HTTP that knows people's devices.
 //!
-//! `POST` of JSON with `notification_id`, `user_id`, `topic`, `title` and `body`, under a bearer token. The notification's id
+//! `POST` of JSON with `notification_id`, `learner_id`, `topic`, `title` and `body`, under a bearer token. The notification's id
 //! is the `Idempotency-Key`, so that a gateway takes a repeated message once.
 
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct PushSender {
 #[derive(Serialize)]
 struct PushMessage<'a> {
     notification_id: String,
-    user_id: String,
+    learner_id: String,
     topic: &'a str,
     title: &'a str,
     body: &'a str,
@@ -59,7 +59,7 @@ impl Sender for PushSender {
         Box::pin(async move {
             let body = PushMessage {
                 notification_id: message.notification_id.to_string(),
-                user_id: message.user_id.to_string(),
+                learner_id: message.learner_id.to_string(),
                 topic: message.topic.as_str(),
                 title: &message.rendered.subject,
                 body: message.rendered.text.trim(),

@@ -51,9 +51,11 @@ impl Process for Reminder {
 
     fn react(state: &Remembered, event: &Recorded<AnyEvent>) -> Vec<Effect> {
         let Some(request) = next(state, event) else { return vec![] };
-        let cancel = state
-            .reminder
-            .map(|reminder| Effect::Send { step: "cancel", command: ProcessCommand::CancelNotification(reminder) });
+        let learner_id = request.learner_id;
+        let cancel = state.reminder.map(|notification_id| Effect::Send {
+            step: "cancel",
+            command: ProcessCommand::CancelNotification { learner_id, notification_id },
+        });
         let remind = Effect::Send { step: "remind", command: ProcessCommand::RequestNotification(request) };
         cancel.into_iter().chain([remind]).collect()
     }
@@ -76,8 +78,9 @@ fn next(state: &Remembered, event: &Recorded<AnyEvent>) -> Option<NotificationRe
         return None;
     }
     Some(NotificationRequest {
-        user_id: *learner_id,
+        learner_id: *learner_id,
         cause: cause(event),
+        at: event.recorded_at,
         template: STREAK_REMINDER.template(),
         parameters: [("streak".to_owned(), streak(state, *local_date).to_string())].into(),
         not_before: Some((local_date.succ_opt()?, EVENING)),

@@ -124,6 +124,24 @@ pub(super) async fn set(
     Ok(())
 }
 
+/// Removes the timers of notifications by their ids: those of a person who was forgotten. Gives the number of rows.
+pub(crate) async fn forget(db: &mut PgConnection, ids: &[&str]) -> Result<u64, sqlx::Error> {
+    let gone = sqlx::query("DELETE FROM notification_timers WHERE notification_id::text = ANY($1)")
+        .bind(ids)
+        .execute(db)
+        .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Whether the dispatcher, where it ever ran, has met the event at `position`.
+pub(crate) async fn has_passed(pool: &PgPool, position: i64) -> Result<bool, sqlx::Error> {
+    let behind: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM notification_dispatch WHERE position < $1)")
+        .bind(position)
+        .fetch_one(pool)
+        .await?;
+    Ok(!behind)
+}
+
 /// The timers that have run out, the earliest first.
 pub(super) async fn due(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<Vec<Timer>, sqlx::Error> {
     sqlx::query_as(

@@ -171,7 +171,7 @@ async fn the_link_in_a_mail_ends_that_topic_by_mail_and_nothing_else() {
     let token = link.trim_matches(['<', '>']).split_once("?token=").expect("a token").1.to_owned();
     assert!(link.starts_with("<https://learn.example.org/v1/notifications/unsubscribe?token="), "{link}");
     let read = world.commands.read_link(&token).await.expect("valid");
-    assert_eq!((read.user_id, read.topic.as_str(), read.channel), (learner, "levels", Channel::Email));
+    assert_eq!((read.learner_id, read.topic.as_str(), read.channel), (learner, "levels", Channel::Email));
     // One that is on its way already is not sent either.
     let waiting = world.tell(learner, 2).await;
     world.commands.unsubscribe(&token, baeum_testing::new_id()).await.expect("unsubscribed");

@@ -10,6 +10,7 @@ use std::{
 use baeum_commands::{
     Caller, CommandContext, Commands, EventFilter, IdempotencyKey, Ports, Request,
     identity::register::Registration,
+    keys::{KeyRing, SecretKey},
     notification::{Settings, request::NotificationRequest},
 };
 use baeum_domain::{
@@ -83,6 +84,11 @@ fn catalog() -> Catalog {
     Catalog::parse(files.iter().map(|(name, text)| (*name, text.as_str()))).expect("the catalogue is sound")
 }
 
+fn keys() -> Arc<KeyRing> {
+    let key = |byte| SecretKey::from([byte; 32]);
+    Arc::new(KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy::default())))
+}
+
 /// A request of somebody with a role.
 pub(crate) fn request(user_id: UserId, role: Role) -> Request {
     Request {
@@ -111,6 +117,7 @@ impl World {
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),
+            keys: keys(),
             catalog,
         };
         let settings = Settings {
@@ -159,10 +166,11 @@ impl World {
     }
 
     /// Has somebody told of a level test, which is cause number `cause`.
-    pub(crate) async fn tell(&self, user_id: UserId, cause: u128) -> NotificationId {
+    pub(crate) async fn tell(&self, learner_id: UserId, cause: u128) -> NotificationId {
         let request = NotificationRequest {
-            user_id,
+            learner_id,
             cause: Cause { event_id: Uuid::from_u128(cause), event_type: "LevelAssessed".into(), position: 1 },
+            at: self.log().clock().now(),
             template: LEVEL_ASSESSED.template(),
             parameters: [("level".to_owned(), "B1".to_owned())].into(),
             not_before: None,
