@@ -73,6 +73,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway"]),
+    ("lettre", &["baeum-sagas"]),
     ("candle-core", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];

@@ -194,6 +194,17 @@ async fn finished(admin: &Client, id: &str) {
     .await;
 }
 
+/// The notifications of a person, once there are those of the level, of the lesson and of the day after.
+async fn told(world: &World, learner: &str) -> Vec<String> {
+    let pool = PgPool::connect(&world.postgres.url()).await.expect("a connection");
+    eventually("the person is told of level, lesson and the day after", || async {
+        let sql = "SELECT notification_id::text FROM notifications WHERE learner_id = $1::uuid";
+        let found: Vec<String> = sqlx::query_scalar(sql).bind(learner).fetch_all(&pool).await.expect("asked");
+        (found.len() >= 3).then_some(found)
+    })
+    .await
+}
+
 /// An event in a stream of theirs that this build cannot read: what follows it is parked.
 async fn poison(database: &mut PgConnection, lesson: &str, learner: &str) {
     let poisoned = sqlx::query(
@@ -230,12 +241,23 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
         parked["parked"].as_array().is_some_and(|it| it.len() == 1).then_some(())
     })
     .await;
+    let notifications = told(&world, &id).await;
     let before = tables_with(&mut database, std::slice::from_ref(&id)).await;
-    for table in
-        ["aggregate_snapshots", "command_receipts", "process_instances", "parked_streams", "learners", "emotion"]
-    {
+    for table in [
+        "aggregate_snapshots",
+        "command_receipts",
+        "process_instances",
+        "parked_streams",
+        "learners",
+        "emotion",
+        "notifications",
+        "notification_deliveries",
+    ] {
         assert!(before.contains(&format!("public.{table}")), "{table} has nothing of the person: {before:?}");
     }
+
+    let waiting = tables_with(&mut database, &notifications).await;
+    assert!(waiting.contains(&"public.notification_timers".to_owned()), "no reminder waits: {waiting:?}");
 
     everything_is_shown_before(&world, &mina, &admin, &id).await;
     // Statistics quote values.
@@ -277,7 +299,8 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     let (done, told) = world.run(&["subject", "export", &id, "no-such-folder"]);
     assert!(!done && told.contains("was erased"), "{told}");
 
-    let theirs = [id.clone(), lesson.clone(), open.clone()];
+    let mut theirs = vec![id.clone(), lesson.clone(), open.clone()];
+    theirs.extend(notifications);
     let allowed = ["public.accesses", "public.command_receipts", "public.events", "public.subject_keys"];
     nothing_is_left(&world, &mut database, &theirs, &allowed).await;
     let receipts: Vec<String> = sqlx::query_scalar("SELECT aggregate_type FROM command_receipts WHERE actor = $1")
@@ -346,7 +369,16 @@ async fn everything_is_shown_before(world: &World, mina: &Client, admin: &Client
     assert_eq!((&all["identity"]["email"], &all["identity"]["display_name"]), (&json!(EMAIL), &json!(NAME)));
     let texts = all["events"].to_string();
     assert!(texts.contains("zebrafinch") && texts.contains("얼룩말표식"), "their texts are opened");
-    for table in ["learners", "lessons", "lesson_attempts", "progress", "emotion", "recommendations", "assessments"] {
+    for table in [
+        "learners",
+        "lessons",
+        "lesson_attempts",
+        "progress",
+        "emotion",
+        "recommendations",
+        "assessments",
+        "notifications",
+    ] {
         let rows = all["read_models"][table].as_array().expect("a list");
         assert!(!rows.is_empty(), "{table}");
     }

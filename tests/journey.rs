@@ -43,13 +43,14 @@ async fn journey(platform: &Platform) {
     check_progress(&learner, &id).await;
     check_emotion(&learner, &id).await;
     check_recommendations(&learner, &id, &lesson).await;
+    check_inbox(&learner).await;
     let admin = platform.admin().await;
     check_item_parameters(&admin, &sitting).await;
     check_log(&admin, &id).await;
     eventually("every read model is at the head", || async {
         let projections = admin.get("/v1/projections").await.expect(200);
         let all = projections["projections"].as_array()?.clone();
-        (all.len() == 11 && all.iter().all(|it| it["state"] == "live" && it["lag"] == 0)).then_some(())
+        (all.len() == 12 && all.iter().all(|it| it["state"] == "live" && it["lag"] == 0)).then_some(())
     })
     .await;
 }
@@ -171,6 +172,28 @@ async fn check_recommendations(learner: &Client, id: &str, lesson: &str) {
     assert!(titles.len() >= 3 && titles[0]["title_ko"].is_string(), "{found:#}");
     assert!(titles.iter().any(|it| it["watch"].as_array().is_some_and(|it| !it.is_empty())), "{found:#}");
     assert!(!found["clips"].as_array().expect("clips").is_empty(), "{found:#}");
+}
+
+/// The learner is told of level and lesson in the inbox, in their language, reads, and is told no more of what they turned off.
+async fn check_inbox(learner: &Client) {
+    let inbox = eventually("the inbox tells of the level and the lesson", || async {
+        let inbox = learner.get("/v1/notifications").await.expect(200);
+        (inbox["notifications"].as_array()?.len() == 2).then_some(inbox)
+    })
+    .await;
+    assert_eq!(inbox["unread"], 2);
+    let (lesson, level) = (&inbox["notifications"][0], &inbox["notifications"][1]);
+    assert_eq!((&lesson["template"], &level["template"]), (&json!("lesson_completed"), &json!("level_assessed")));
+    let text = lesson["text"].as_str().expect("a text");
+    assert!(text.starts_with("Mina님, 수고하셨어요!") && !text.contains('{'), "{text}");
+    let path = format!("/v1/notifications/{}/read", level["notification_id"].as_str().expect("an id"));
+    learner.post(&path, json!({})).await.expect(200);
+    let unread = learner.get("/v1/notifications?unread=true").await.expect(200);
+    assert_eq!((&unread["unread"], unread["notifications"].as_array().map(Vec::len)), (&json!(1), Some(1)));
+    let preferences = json!({ "channels": { "lessons": [] }, "quiet_hours": null });
+    let request = learner.request(Method::PUT, "/v1/notifications/preferences").json(&preferences);
+    let set = support::send(request).await.expect("an answer").expect(200);
+    assert_eq!(set["channels"]["lessons"], json!([]));
 }
 
 async fn check_item_parameters(reader: &Client, sitting: &Value) {

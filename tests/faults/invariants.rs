@@ -26,6 +26,8 @@ struct Logged {
     causation_id: Uuid,
     /// The level test that a curriculum follows from.
     assessment_id: Option<String>,
+    /// The channel of a notification.
+    channel: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -35,12 +37,14 @@ struct Receipt {
 }
 
 /// Which events follow from an event by a saga, each exactly once.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 7] = [
     ("LevelAssessed", "ProgressUpdated"),
     ("EvaluationCompleted", "ProgressUpdated"),
     ("LessonStarted", "CurriculumLessonPlanned"),
     ("LessonCompleted", "RecommendationGenerated"),
     ("RecommendationGenerated", "OttContentSuggested"),
+    ("RecommendationGenerated", "NotificationRequested"),
+    ("LevelAssessed", "NotificationRequested"),
 ];
 
 /// What was found.
@@ -77,7 +81,8 @@ pub(crate) async fn check(world: &World) -> Findings {
     let mut findings = Findings::default();
     let log: Vec<Logged> = sqlx::query_as(
         "SELECT global_position, event_id, aggregate_type, aggregate_id, sequence, event_type, actor, causation_id,
-                payload -> 'CurriculumAssigned' ->> 'assessment_id' AS assessment_id
+                payload -> 'CurriculumAssigned' ->> 'assessment_id' AS assessment_id,
+                payload -> event_type ->> 'channel' AS channel
          FROM events ORDER BY global_position",
     )
     .fetch_all(&world.pool)
@@ -93,6 +98,7 @@ pub(crate) async fn check(world: &World) -> Findings {
     numbers_are_dense(&log, head, &mut findings);
     commands_took_place_once(&log, &receipts, &world.ledger.commands(), &mut findings);
     steps_were_done_once(&log, &mut findings);
+    notifications_were_delivered_once(&log, &mut findings);
     for complaint in world.ledger.complaints() {
         findings.breach(complaint);
     }
@@ -141,7 +147,7 @@ fn commands_took_place_once(log: &[Logged], receipts: &[Receipt], sent: &HashMap
         }
     }
     let mut events_of: HashMap<Uuid, Vec<&Logged>> = HashMap::new();
-    for event in log.iter().filter(|it| !is_step(it)) {
+    for event in log.iter().filter(|it| !is_consequence(it)) {
         events_of.entry(event.causation_id).or_default().push(event);
     }
     for (id, command) in sent {
@@ -183,9 +189,16 @@ fn commands_took_place_once(log: &[Logged], receipts: &[Receipt], sent: &HashMap
     }
 }
 
+/// Whether an event follows from another, and not from a command of a client.
+fn is_consequence(event: &Logged) -> bool {
+    event.actor.starts_with("saga:") || event.actor.starts_with("dispatcher:") || event.assessment_id.is_some()
+}
+
 /// Whether an event is a step of a saga. The curriculum is assigned by its saga, or by the last answer of the test.
 fn is_step(event: &Logged) -> bool {
-    event.actor.starts_with("saga:") || event.assessment_id.is_some()
+    // Each request of a notification is followed by as many events as it has channels; and not every lesson has a reminder.
+    let of_saga = event.actor.starts_with("saga:") && event.actor != "saga:reminder";
+    (of_saga && event.event_type != "NotificationScheduled") || event.assessment_id.is_some()
 }
 
 /// Every saga step was done exactly once in effect.
@@ -217,6 +230,19 @@ fn steps_were_done_once(log: &[Logged], findings: &mut Findings) {
     }
     for ((cause, effect), times) in effects {
         findings.double(format!("a saga did {times} times {effect} after {cause}, which asks for none"));
+    }
+}
+
+/// No notification was recorded as delivered twice by the same channel.
+fn notifications_were_delivered_once(log: &[Logged], findings: &mut Findings) {
+    let mut delivered = BTreeSet::new();
+    for event in log.iter().filter(|it| it.event_type == "NotificationDelivered") {
+        if !delivered.insert((&event.aggregate_id, &event.channel)) {
+            findings.double(format!(
+                "notification {} was delivered again at {}",
+                event.aggregate_id, event.global_position
+            ));
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod learning;
 mod log;
 mod media;
 mod min_position;
+mod notification;
 mod ops;
 mod problem;
 mod problems;

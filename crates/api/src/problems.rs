@@ -78,6 +78,9 @@ kinds! {
     404 "not-sealed" "The log is not sealed as far" "`sealed` is the size of the latest checkpoint. Ask again a moment later; if it stays so, the operator has to run a sealer."
     404 "tile-not-found" "The tree has no such tile" "GET /v1/log/checkpoint tells its size; the names are those of C2SP tlog-tiles."
     404 "title-not-found" "There is no such title" "Check the id against the catalogue."
+    404 "notification-not-found" "There is no such notification" "GET /v1/notifications lists your own."
+    404 "webhook-not-found" "There is no such webhook" "GET /v1/notifications/webhooks lists those that there are."
+    404 "delivery-not-given-up" "No such delivery was given up" "GET /v1/notifications/webhooks/deliveries?state=dead_lettered lists those that were."
     405 "method-not-allowed" "The method is not for this path" "The header Allow lists those that are."
     409 "email-taken" "The address is taken" "Sign in, or register with another address."
     409 "already-registered" "Already registered" "Sign in instead."
@@ -93,6 +96,10 @@ kinds! {
     409 "too-many-attempts" "The task was attempted too often" "Go on to another task."
     409 "lesson-not-done" "The lesson is not done" "Watch every clip and attempt as many tasks as required, then complete it."
     409 "recommendation-not-generated" "Nothing was recommended yet" "It follows the completion of a lesson."
+    409 "notification-not-on-channel" "The notification is not sent by this channel" "GET /v1/notifications/dead-letters lists what was given up, by channel."
+    409 "not-a-dead-letter" "The notification was not given up" "Only what was given up can be tried again: GET /v1/notifications/dead-letters."
+    409 "notification-not-in-inbox" "The notification is not in the inbox" "Only what was delivered there can be read."
+    409 "too-many-webhooks" "There are too many webhooks" "Delete one first."
     409 "idempotency-key-in-flight" "A request with this key is being done" "Wait for its answer, or send it again after Retry-After."
     409 "contended" "Others kept changing the resource" "Send the request again."
     409 "erasure-not-requested" "No erasure is asked for" "POST /v1/learners/{id}/erasure asks for one."
@@ -128,6 +135,14 @@ kinds! {
     422 "text-empty" "The text is empty" "Write at least one word."
     422 "text-too-long" "The text is too long" "The detail says how long it may be."
     422 "control-character" "The text holds a control character" "The detail says which and where: remove it."
+    422 "empty-quiet-hours" "Quiet hours begin and end at once" "Give two different times, or null for none."
+    422 "too-many-topics" "Too many topics" "Name those of GET /v1/notifications/preferences."
+    422 "unknown-topic" "There is no such topic" "The detail lists those that there are."
+    422 "unknown-event-type" "Events of this type cannot be told" "Give types of events of the log, none about notifications. /v1/events shows them."
+    422 "wrong-number-of-event-types" "No event types, or too many" "Give 1 to 50."
+    422 "webhook-url-refused" "The URL of the webhook cannot be used" "Give an http or https URL on the public internet, without user name and password."
+    422 "template-not-usable" "The text cannot be made" "The detail names the template and the parameter."
+    422 "link-not-valid" "The link is not valid" "It was cut off or changed. Set your preferences in the application instead."
     422 "not-evidence" "This is no evidence" "Outcomes lie between 0 and 1, weights above 0."
     429 "too-many-attempts-to-sign-in" "Too many attempts to sign in" "Wait as long as Retry-After says."
     500 "internal" "A mistake of ours" "It was logged under the X-Request-Id of this answer. Nothing that was answered before is lost."
@@ -164,6 +179,7 @@ mod tests {
             include_str!("../../commands/src/identity/error.rs"),
             include_str!("../../commands/src/assessment/error.rs"),
             include_str!("../../commands/src/learning/error.rs"),
+            include_str!("../../commands/src/notification/error.rs"),
             include_str!("../../commands/src/operations/error.rs"),
             include_str!("../../commands/src/recommendation/error.rs"),
         ];

@@ -6,8 +6,8 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assessment, docs::Frame, emotion, identity, layers, learning, log, media, ops, progress, recommendation,
-    state::ApiState,
+    assessment, docs::Frame, emotion, identity, layers, learning, log, media, notification, ops, progress,
+    recommendation, state::ApiState,
 };
 
 fn routes() -> OpenApiRouter<ApiState> {
@@ -19,6 +19,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(progress::routes())
         .merge(emotion::routes())
         .merge(recommendation::routes())
+        .merge(notification::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

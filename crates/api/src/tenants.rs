@@ -16,6 +16,7 @@ use baeum_domain::{ids::UserId, position::Shard};
 use crate::{
     caller::SignedIn,
     keys::{KeyError, KeyRing},
+    notification::Hub,
     problem::Problem,
     state::{ApiState, Connected},
 };
@@ -38,6 +39,7 @@ pub(crate) struct Desk {
     pub(crate) commands: Commands,
     pub(crate) broker_connected: Option<Connected>,
     pub(crate) keys: KeyRing,
+    pub(crate) inbox: Hub,
 }
 
 /// Every shard that is served, and whose log is in which.
@@ -78,7 +80,7 @@ impl Directory {
             }
             let keys = KeyRing::load(&commands).await;
             let keys = keys.map_err(|error| ServeError::Keys(commands.log().shard(), error))?;
-            directory.desks.push(Arc::new(Desk { commands, broker_connected, keys }));
+            directory.desks.push(Arc::new(Desk { commands, broker_connected, keys, inbox: Hub::default() }));
         }
         Ok(directory)
     }
@@ -131,7 +133,8 @@ impl TenantState {
         })
     }
 
-    fn of(tenant: &str, api: &ApiState) -> Option<Self> {
+    /// That of a tenant that is known otherwise.
+    pub(crate) fn of(tenant: &str, api: &ApiState) -> Option<Self> {
         let desk = api.directory.find(tenant)?.clone();
         Some(Self { tenant: tenant.to_owned(), desk, api: api.clone() })
     }
@@ -144,6 +147,11 @@ impl TenantState {
     /// The tenant's log, with those of the other tenants of its shard.
     pub(crate) fn log(&self) -> &EventLog {
         self.desk.commands.log()
+    }
+
+    /// News of the inboxes of the shard.
+    pub(crate) fn inbox(&self) -> &Hub {
+        &self.desk.inbox
     }
 
     /// The keys of the shard.

@@ -8,7 +8,7 @@ use baeum_domain::{
 };
 use baeum_eventlog::EventLog;
 
-use crate::{keys::KeyService, vault::Vault};
+use crate::{keys::KeyService, notification, vault::Vault};
 
 /// The models and the content that commands need.
 #[derive(Clone)]
@@ -35,13 +35,20 @@ pub struct Commands {
     pub(crate) log: EventLog,
     pub(crate) ports: Ports,
     pub(crate) vault: Vault,
+    pub(crate) settings: notification::Settings,
 }
 
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
-        Self { log, ports, vault }
+        Self { log, ports, vault, settings: notification::Settings::default() }
+    }
+
+    /// The same commands where notifications are set up so.
+    #[must_use]
+    pub fn with_notifications(self, settings: notification::Settings) -> Self {
+        Self { settings, ..self }
     }
 
     /// The log that the commands append to.

@@ -1,14 +1,14 @@
 //! Commands that processes send: data, so that a process can keep them until they are done.
 
 use baeum_domain::{
-    ids::{LessonId, UserId},
+    ids::{LessonId, NotificationId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commands, Refusal, RefusalKind};
+use crate::{Commands, Refusal, RefusalKind, notification::request::NotificationRequest};
 
 /// A command of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,15 @@ pub enum ProcessCommand {
         /// After which lesson.
         lesson_id: LessonId,
     },
+    /// Tell somebody of something.
+    RequestNotification(NotificationRequest),
+    /// Do not send what still waits of a notification.
+    CancelNotification {
+        /// Whom it would have told.
+        learner_id: UserId,
+        /// The notification.
+        notification_id: NotificationId,
+    },
 }
 
 impl ProcessCommand {
@@ -42,7 +51,9 @@ impl ProcessCommand {
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
-            | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
+            | Self::SuggestWatchOptions { learner_id, .. }
+            | Self::RequestNotification(NotificationRequest { learner_id, .. })
+            | Self::CancelNotification { learner_id, .. } => *learner_id,
         }
     }
 }
@@ -92,6 +103,13 @@ impl Commands {
             }
             ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
                 self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::RequestNotification(request) if !request.is_news(self.clock().now()) => Ok(()),
+            ProcessCommand::RequestNotification(request) => {
+                self.request_notification(context, &request).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::CancelNotification { notification_id, .. } => {
+                self.cancel_notification(context, notification_id).await.map(|_| ()).map_err(classify)
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod identity;
 pub mod keys;
 pub mod learning;
+pub mod notification;
 pub mod operations;
 pub mod progress;
 pub mod recommendation;

@@ -37,10 +37,14 @@ pub enum Field {
     Email,
     /// What a person wants to be called.
     DisplayName,
+    /// Where a webhook goes.
+    WebhookUrl,
+    /// What a webhook is signed with.
+    WebhookSecret,
 }
 
 impl Field {
-    /// Every field that is sealed.
+    /// Every field that is sealed for a person.
     pub const ALL: [Self; 3] = [Self::Answer, Self::Email, Self::DisplayName];
 
     /// Its name in what is authenticated. Never changes.
@@ -49,6 +53,8 @@ impl Field {
             Self::Answer => "lesson.answer",
             Self::Email => "credentials.email",
             Self::DisplayName => "credentials.display_name",
+            Self::WebhookUrl => "webhook.url",
+            Self::WebhookSecret => "webhook.secret",
         }
     }
 }

@@ -112,6 +112,12 @@ aggregates! {
     Refund(crate::subscription::refund::Refund),
     /// Of a subscriber's usage credits.
     CreditBalance(crate::subscription::credits::CreditBalance),
+    /// Of a notification.
+    Notification(crate::notification::notification::Notification),
+    /// Of what a person wants to be notified of.
+    NotificationPreferences(crate::notification::preferences::NotificationPreferences),
+    /// Of the webhooks of a tenant.
+    Webhooks(crate::notification::webhooks::Webhooks),
 }
 
 /// What readers of the log know of an aggregate.

@@ -1,4 +1,4 @@
-//! The catalogue: test items, clips and titles, read from TOML and checked.
+//! The catalogue: test items, clips, titles and the texts of notifications, read from TOML and checked.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -15,6 +15,7 @@ use crate::{
         clip::{Clip, Task},
         title::Title,
     },
+    notification::template::{Template, TemplateKey},
 };
 
 /// All content, by its names.
@@ -26,6 +27,8 @@ pub struct Catalog {
     pub clips: BTreeMap<ClipId, Clip>,
     /// Dramas and films.
     pub titles: BTreeMap<TitleId, Title>,
+    /// Texts of notifications.
+    pub notifications: BTreeMap<TemplateKey, Template>,
 }
 
 /// A mistake in a catalogue file.
@@ -54,6 +57,8 @@ struct File {
     clips: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "title")]
     titles: Vec<Spanned<toml::Table>>,
+    #[serde(default, rename = "notification")]
+    notifications: Vec<Spanned<toml::Table>>,
 }
 
 impl Catalog {
@@ -90,6 +95,10 @@ impl Catalog {
             }
             for record in parsed.titles {
                 reader.take(record, &mut catalog.titles, |title: &Title| title.id.clone(), check_title);
+            }
+            for record in parsed.notifications {
+                let key = |it: &Template| TemplateKey { id: it.id.clone(), language: it.language.clone() };
+                reader.take(record, &mut catalog.notifications, key, Template::check);
             }
         }
         if errors.is_empty() { Ok(catalog) } else { Err(errors) }

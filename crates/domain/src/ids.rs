@@ -63,6 +63,10 @@ uuid_ids! {
     RefundId,
     /// A purchase of usage credits.
     PurchaseId,
+    /// What one person is told of one cause.
+    NotificationId,
+    /// A partner system's standing wish to be told of events.
+    WebhookId,
 }
 
 /// Why a name is not accepted.
@@ -143,6 +147,10 @@ slugs! {
     CouponCode = "coupon code",
     /// An instructor or partner who shares in what is paid.
     PartnerId = "partner id",
+    /// A text that notifications are made from, for instance `lesson_completed`.
+    TemplateId = "template id",
+    /// What notifications are about, for instance `lessons`: people choose their channels by it.
+    NotificationTopic = "notification topic",
 }
 
 #[cfg(test)]

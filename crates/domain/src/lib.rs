@@ -16,6 +16,7 @@ pub mod learning;
 pub mod level;
 pub mod media;
 pub mod money;
+pub mod notification;
 pub mod operations;
 pub mod position;
 pub mod progress;

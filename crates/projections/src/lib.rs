@@ -13,6 +13,7 @@ mod forget;
 pub mod history;
 pub mod identity;
 pub mod learning;
+pub mod notification;
 pub mod order;
 pub mod parking;
 pub mod progress;

@@ -8,6 +8,7 @@ use crate::{
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
+    notification::notifications::Notifications,
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
 };
@@ -26,5 +27,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
         Arc::new(Accesses),
+        Arc::new(Notifications),
     ]
 }

@@ -27,6 +27,10 @@ use baeum_domain::{
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
     level::{Cefr, Skill},
+    notification::{
+        channel::Channel,
+        notification::{Cause, Command as NotificationCommand, Content, Notification, id_of},
+    },
     progress::progress::{Command as ProgressCommand, Evidence, Progress},
     recommendation::recommendation::{Command as RecommendationCommand, Recommendation},
 };
@@ -235,6 +239,7 @@ impl World {
         self.observe(5, 0.75).await;
         self.look_at_the_learner(60).await;
         self.import(70, "Q7", 17, 0.5).await;
+        self.be_told().await;
         self.start_lesson(40, "2026-03-02").await
     }
 
@@ -267,6 +272,25 @@ impl World {
         };
         let import = ImportCommand::Import { attempt: values, now: self.clock.now() };
         self.execute::<ImportedAttempt>(Uuid::from_u128(attempt), import).await
+    }
+
+    /// Is told of something in the inbox, and not by mail.
+    async fn be_told(&self) {
+        let cause = Cause { event_id: Uuid::from_u128(50), event_type: "LessonCompleted".into(), position: 9 };
+        let template = "lesson_completed_only".parse().expect("a template");
+        let notification_id = id_of(LEARNER, &cause, &template);
+        let content = Content {
+            template,
+            topic: "lessons".parse().expect("a topic"),
+            language: "ko".parse().expect("a language"),
+            parameters: [("score".to_owned(), "0.8".to_owned())].into(),
+        };
+        let channels = [Channel::InApp, Channel::Email].map(|it| (it, self.clock.now())).into();
+        let request = NotificationCommand::Request { notification_id, learner_id: LEARNER, cause, content, channels };
+        let delivered = NotificationCommand::Succeed { channel: Channel::InApp, attempt: 1 };
+        for step in [request, delivered, NotificationCommand::Read, NotificationCommand::Cancel] {
+            self.execute::<Notification>(notification_id.0, step).await;
+        }
     }
 
     /// Takes evidence into the learner's progress.

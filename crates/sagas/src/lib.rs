@@ -6,6 +6,7 @@
 //! effect twice.
 
 pub mod learning;
+pub mod notification;
 mod process;
 pub mod progress;
 mod runner;
@@ -20,6 +21,8 @@ pub fn registry() -> Vec<Erased> {
     vec![
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
+        Erased::of::<notification::congratulation::Congratulation>(),
+        Erased::of::<notification::reminder::Reminder>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
     ]
 }

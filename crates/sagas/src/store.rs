@@ -8,7 +8,10 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::process::{Effect, Erased};
+use crate::{
+    notification::timers,
+    process::{Effect, Erased},
+};
 
 /// A command that waits to be sent.
 #[derive(Clone, Debug, FromRow)]
@@ -276,7 +279,7 @@ pub(crate) async fn time_out(
     .await
 }
 
-/// Whether every process that ever ran has met the event at `position`.
+/// Whether every process that ever ran, and the dispatcher of notifications, has met the event at `position`.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -288,11 +291,12 @@ pub async fn has_passed(pool: &PgPool, registry: &[Erased], position: i64) -> Re
             .bind(position)
             .fetch_one(pool)
             .await?;
-    Ok(!behind)
+    Ok(!behind && timers::has_passed(pool, position).await?)
 }
 
 /// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
-/// and of their streams, and the commands that were still to be sent or were given up. Gives the number of rows.
+/// and of their streams, the commands that were still to be sent or were given up, and the timers of their notifications.
+/// Gives the number of rows.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -306,8 +310,9 @@ pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64,
             .await?;
     let instances =
         sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)").bind(ids).execute(&mut *db).await?;
+    let timers = timers::forget(&mut db, ids).await?;
     db.commit().await?;
-    Ok(commands.rows_affected() + instances.rows_affected())
+    Ok(commands.rows_affected() + instances.rows_affected() + timers)
 }
 
 /// Removes dead rows from the files of these tables.
@@ -315,7 +320,7 @@ pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64,
 /// # Errors
 /// When the database cannot be reached.
 pub async fn vacuum(pool: &PgPool) -> Result<(), sqlx::Error> {
-    baeum_eventlog::vacuum(pool, &["process_commands", "process_instances"], false).await
+    baeum_eventlog::vacuum(pool, &["process_commands", "process_instances", "notification_timers"], false).await
 }
 
 #[cfg(test)]

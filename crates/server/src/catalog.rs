@@ -1,11 +1,15 @@
 //! Where the catalogue comes from: this build, or a folder.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use baeum_domain::catalog::{Catalog, CatalogError};
+use baeum_domain::{
+    catalog::{Catalog, CatalogError},
+    ids::TemplateId,
+};
 
 macro_rules! built_in {
     ($($file:literal),+ $(,)?) => {
@@ -25,6 +29,8 @@ built_in! {
     "items/b1.toml",
     "items/b2.toml",
     "items/c1.toml",
+    "notifications/en/learning.toml",
+    "notifications/ko/learning.toml",
     "titles.toml",
 }
 
@@ -45,6 +51,9 @@ pub(crate) enum LoadError {
     /// A folder in which there is nothing to read.
     #[error("BAEUM_CATALOG: there is no *.toml file below {}: give a folder like catalog/ of the source", .0.display())]
     Empty(PathBuf),
+    /// Texts that are sent are missing, or do not fit.
+    #[error("the catalogue lacks texts of notifications:\n  {}", .0.join("\n  "))]
+    Notifications(Vec<String>),
     /// Mistakes in the files.
     #[error("{}", mistakes(.0))]
     Mistakes(Vec<CatalogError>),
@@ -62,7 +71,7 @@ fn mistakes(errors: &[CatalogError]) -> String {
 /// When the folder cannot be read or is empty; otherwise every mistake in its files, by file and line.
 pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
     let Some(folder) = folder else {
-        return Catalog::parse(BUILT_IN.iter().copied()).map_err(LoadError::Mistakes);
+        return complete(parse(BUILT_IN.iter().copied())?);
     };
     let mut paths = vec![];
     collect(folder, DEPTH, &mut paths)?;
@@ -77,7 +86,22 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<Catalog, LoadError> {
             Err(error) => return Err(LoadError::Unreadable { path, error }),
         }
     }
-    Catalog::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(LoadError::Mistakes)
+    let mut catalog = parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+    // What it has no words for is told in the usual ones: a later build may send what an earlier one did not.
+    let usual = parse(BUILT_IN.iter().copied())?.notifications;
+    let own: BTreeSet<TemplateId> = catalog.notifications.keys().map(|key| key.id.clone()).collect();
+    catalog.notifications.extend(usual.into_iter().filter(|(key, _)| !own.contains(&key.id)));
+    complete(catalog)
+}
+
+fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Catalog, LoadError> {
+    Catalog::parse(files).map_err(LoadError::Mistakes)
+}
+
+/// Whether every text is there that notifications are made from.
+fn complete(catalog: Catalog) -> Result<Catalog, LoadError> {
+    catalog.check_notifications().map_err(LoadError::Notifications)?;
+    Ok(catalog)
 }
 
 /// The *.toml files below `folder`, so deep.

@@ -15,6 +15,7 @@ use crate::{
     exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
     keys::KeysCommand,
+    notification::{NotificationConfig, NotificationWords, NotificationsCommand},
     projections::ProjectionsCommand,
     query::QueryOptions,
     replay::ReplayOptions,
@@ -73,6 +74,11 @@ pub(crate) enum Command {
     /// Make or replace the keys that wrap the keys of people, then stop
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Say which notifications and webhooks were given up, or have them tried again, then stop
+    Notifications {
+        #[command(subcommand)]
+        command: Option<NotificationsCommand>,
+    },
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
@@ -138,6 +144,8 @@ struct Words {
     clock_offset_seconds: String,
     #[command(flatten)]
     seal: SealWords,
+    #[command(flatten)]
+    notification: NotificationWords,
 }
 
 /// Form of the log lines.
@@ -189,6 +197,8 @@ pub(crate) struct Config {
     pub(crate) clock_offset: TimeDelta,
     /// How the log is sealed.
     pub(crate) seal: SealConfig,
+    /// How notifications leave the platform.
+    pub(crate) notification: NotificationConfig,
 }
 
 /// A value that cannot be used.
@@ -269,12 +279,13 @@ impl Config {
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
+        let notification = NotificationConfig::from_words(words.notification, &mut check);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
         // It is of interest only once all else is right.
         if errors.is_empty()
             && has_database
             && words.key_file.is_none()
-            && matches!(command, Command::Serve | Command::Api)
+            && matches!(command, Command::Serve | Command::Api | Command::Process)
         {
             let problem = "is not set: names and texts of people are sealed by keys that you keep apart from the database. Make \
                            the file once with `baeum keys create --key-file FILE`, and give it to every server";
@@ -299,6 +310,7 @@ impl Config {
                 admin,
                 clock_offset,
                 seal,
+                notification,
             })
         } else {
             Err(errors)
@@ -337,6 +349,7 @@ impl Command {
             Self::Import(_) => "import",
             Self::Subject(_) => "subject",
             Self::Keys(_) => "keys",
+            Self::Notifications { .. } => "notifications",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",

@@ -19,6 +19,7 @@ mod irt;
 mod keys;
 mod listen;
 mod models;
+mod notification;
 mod output;
 mod projections;
 mod query;

@@ -33,7 +33,9 @@ use crate::{
     exchange::{self, ExchangeError},
     keys::{self, FileKeys, KeysCommand, KeysError, NoKeys},
     listen::{self, ListenError},
-    models, output,
+    models,
+    notification::{self, NotificationsError},
+    output,
     projections::{self, ProjectionsError},
     query::{self, QueryError},
     replay::{self, ReplayError},
@@ -87,6 +89,10 @@ pub(crate) enum RunError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
+    #[error("notifications cannot be sent: {0}")]
+    Senders(String),
     #[error(transparent)]
     Demo(#[from] ClientError),
     #[error(transparent)]
@@ -183,6 +189,14 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         }
         Command::Keys(command) => run_keys(&config, command, &stop).await,
         Command::Subject(command) => run_subject(&config, command, &stop).await,
+        Command::Notifications { command } => {
+            let command = command.clone().unwrap_or_default();
+            let operate = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                Ok(notification::run(&shards, &command).await?)
+            };
+            with_databases(&config, &stop, operate).await
+        }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
@@ -286,7 +300,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
-            let commands = Commands::new(log.clone(), ports.clone());
+            let commands = Commands::new(log.clone(), ports.clone()).with_notifications(config.notification.settings());
             if seals {
                 commands.vault().adopt().await.map_err(KeysError::Adopt)?;
             }
@@ -397,14 +411,19 @@ async fn start(
             });
         }
         if serves(&Command::Process) {
-            let commands_of_eraser = commands.clone();
-            let (commands, stop) = (commands.clone(), stop.clone());
+            let (of_sagas, until) = (commands.clone(), stop.clone());
             roles.spawn(async move {
-                baeum_sagas::run(commands, baeum_sagas::registry(), stop).await;
+                baeum_sagas::run(of_sagas, baeum_sagas::registry(), until).await;
                 "process"
             });
-            let eraser = Eraser::new(commands_of_eraser, registry.clone(), baeum_sagas::registry());
-            let stop = platform.stop.clone();
+            let senders = config.notification.senders().map_err(RunError::Senders)?;
+            let (of_dispatcher, until) = (commands.clone(), stop.clone());
+            roles.spawn(async move {
+                baeum_sagas::notification::dispatcher::run(of_dispatcher, senders, until).await;
+                "dispatcher of notifications"
+            });
+            let eraser = Eraser::new(commands.clone(), registry.clone(), baeum_sagas::registry());
+            let stop = stop.clone();
             roles.spawn(async move {
                 eraser.run(stop).await;
                 "erasures"

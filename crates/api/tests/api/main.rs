@@ -11,6 +11,7 @@ mod erasure;
 mod journey;
 mod log;
 mod models;
+mod notifications;
 mod openapi;
 mod ops;
 mod own_data;

@@ -113,7 +113,12 @@ pub(crate) struct TestModels {
 
 impl TestModels {
     pub(crate) fn new() -> Arc<Self> {
-        let catalog = Catalog::parse([("test.toml", CATALOG)]).expect("the catalogue is sound");
+        let catalog = Catalog::parse([
+            ("test.toml", CATALOG),
+            ("en.toml", include_str!("../../../../catalog/notifications/en/learning.toml")),
+            ("ko.toml", include_str!("../../../../catalog/notifications/ko/learning.toml")),
+        ])
+        .expect("the catalogue is sound");
         let slow = Slow { on: AtomicBool::new(false), entered: AtomicBool::new(false) };
         Arc::new(Self { slow, broken: AtomicBool::new(false), catalog: Arc::new(catalog) })
     }

@@ -76,10 +76,14 @@ codes! {
 }
 
 impl TimeZone {
+    /// The zone with its rules.
+    pub(crate) fn tz(&self) -> chrono_tz::Tz {
+        self.0.parse().expect("a time zone was parsed when it was made")
+    }
+
     /// The calendar day at `moment` in this zone.
     pub fn local_date(&self, moment: DateTime<Utc>) -> NaiveDate {
-        let zone: chrono_tz::Tz = self.0.parse().expect("a time zone was parsed when it was made");
-        moment.with_timezone(&zone).date_naive()
+        moment.with_timezone(&self.tz()).date_naive()
     }
 }
 

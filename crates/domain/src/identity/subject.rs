@@ -32,6 +32,10 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::learning::lesson::Lesson::AGGREGATE, Whose::Learner),
     (crate::progress::progress::Progress::AGGREGATE, Whose::Themselves),
     (crate::recommendation::recommendation::Recommendation::AGGREGATE, Whose::Learner),
+    (crate::notification::notification::Notification::AGGREGATE, Whose::Learner),
+    (crate::notification::preferences::NotificationPreferences::AGGREGATE, Whose::Themselves),
+    // A partner system's, sealed under a key of the webhook's own.
+    (crate::notification::webhooks::Webhooks::AGGREGATE, Whose::Nobody),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),

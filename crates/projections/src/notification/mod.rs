@@ -1,0 +1,3 @@
+//! The read model of notifications.
+
+pub mod notifications;

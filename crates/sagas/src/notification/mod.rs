@@ -1,0 +1,10 @@
+//! What people are told of, and the dispatcher that tells them and the partner systems.
+
+pub mod congratulation;
+pub mod dispatcher;
+pub mod email;
+pub mod push;
+pub mod reminder;
+pub mod sender;
+pub(crate) mod timers;
+pub mod webhook;
