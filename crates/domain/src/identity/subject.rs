@@ -33,6 +33,8 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::progress::progress::Progress::AGGREGATE, Whose::Themselves),
     (crate::recommendation::recommendation::Recommendation::AGGREGATE, Whose::Learner),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
+    (crate::operations::simulated_clock::SimulatedClock::AGGREGATE, Whose::Nobody),
+    (crate::subscription::billing_account::BillingAccount::AGGREGATE, Whose::Themselves),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
     (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),
