@@ -8,7 +8,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commands, Refusal, RefusalKind};
+use crate::{Commands, Refusal, RefusalKind, subscription::billing::BillingCommand};
 
 /// A command of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum ProcessCommand {
     Curriculum(curriculum::Command),
     /// To a learner's progress.
     Progress(progress::Command),
+    /// A step of billing.
+    Billing(BillingCommand),
     /// Recommend after a lesson.
     GenerateRecommendation {
         /// To whom.
@@ -43,6 +45,7 @@ impl ProcessCommand {
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. } => Some(*learner_id),
+            Self::Billing(_) => None,
         }
     }
 }
@@ -87,6 +90,7 @@ impl Commands {
             ProcessCommand::Progress(command) => {
                 self.observe_progress(context, command).await.map(|_| ()).map_err(classify)
             }
+            ProcessCommand::Billing(command) => self.bill(context, command).await,
             ProcessCommand::GenerateRecommendation { learner_id, lesson_id } => {
                 self.generate_recommendation(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
             }

@@ -35,8 +35,6 @@ pub struct ChargeOrder {
     pub customer: String,
     /// The gateway's name of what is charged.
     pub payment_method: String,
-    /// When the attempt began: it is looked up from then on.
-    pub since: DateTime<Utc>,
 }
 
 /// What became of a charge.
@@ -147,8 +145,6 @@ pub enum About {
         payment_id: PaymentId,
         /// Which attempt.
         attempt: u32,
-        /// How much, in minor units as the gateway counts them.
-        amount: i64,
         /// What became of it.
         charged: Charged,
     },
