@@ -57,9 +57,10 @@ impl StripeGateway {
         Ok(of_setup(found))
     }
 
-    pub(crate) async fn save_method(&self, customer: &str, payment_method: &str) -> Result<(), GatewayError> {
+    pub(crate) async fn save_method(&self, customer: &str, payment_method: &str) -> Result<String, GatewayError> {
         let key = key(&derive_id(&["attach", customer, payment_method]).to_string())?;
-        self.client.attach_payment_method(payment_method, customer, &key).await.map(drop).map_err(certain)
+        let saved = self.client.attach_payment_method(payment_method, customer, &key).await.map_err(certain)?;
+        Ok(saved.id)
     }
 
     pub(crate) async fn forget_method(&self, payment_method: &str) -> Result<(), GatewayError> {

@@ -115,7 +115,7 @@ impl Gateway for StripeGateway {
         Box::pin(self.look_setup_up(customer, setup))
     }
 
-    fn attach<'a>(&'a self, customer: &'a str, payment_method: &'a str) -> Answer<'a, ()> {
+    fn attach<'a>(&'a self, customer: &'a str, payment_method: &'a str) -> Answer<'a, String> {
         Box::pin(self.save_method(customer, payment_method))
     }
 

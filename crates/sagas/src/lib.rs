@@ -11,10 +11,12 @@ pub mod progress;
 mod runner;
 mod store;
 pub mod subscription;
+mod travel;
 
 pub use process::{Effect, Erased, Process};
 pub use runner::run;
 pub use store::{at_rest, forget, has_passed, next_timer, vacuum};
+pub use travel::{TOGETHER, TravelError, travel};
 
 /// Every process, a line each.
 pub fn registry() -> Vec<Erased> {

@@ -503,6 +503,21 @@ pub async fn next_timer(pool: &PgPool, registry: &[Erased]) -> Result<Option<Dat
     sqlx::query_scalar("SELECT min(at) FROM process_timers WHERE process = ANY($1)").bind(names).fetch_one(pool).await
 }
 
+/// The last moment at which timers go off that go off together with the next one: within so much time after it.
+pub(crate) async fn next_timers(
+    pool: &PgPool,
+    registry: &[Erased],
+    together: chrono::TimeDelta,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let Some(next) = next_timer(pool, registry).await? else { return Ok(None) };
+    let names: Vec<&str> = registry.iter().map(|it| it.name).collect();
+    sqlx::query_scalar("SELECT max(at) FROM process_timers WHERE process = ANY($1) AND at <= $2")
+        .bind(names)
+        .bind(next + together)
+        .fetch_one(pool)
+        .await
+}
+
 /// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
 /// and of their streams, their timers, and the commands that were still to be sent or were given up. Gives the number of rows.
 ///

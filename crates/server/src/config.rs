@@ -13,6 +13,7 @@ use crate::{
     audit::AuditCommand,
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
+    gateway::{GatewayConfig, GatewayWords},
     irt::IrtCommand,
     keys::KeysCommand,
     projections::ProjectionsCommand,
@@ -22,6 +23,7 @@ use crate::{
     seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
     subject::SubjectCommand,
+    travel::ClockCommand,
 };
 
 /// The command line, as it was written.
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Make or replace the keys that wrap the keys of people, then stop
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The clock of a platform on which time is travelled (BAEUM_CLOCK=travel)
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
@@ -136,8 +141,13 @@ struct Words {
     #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
     #[arg(allow_hyphen_values = true)]
     clock_offset_seconds: String,
+    /// How time goes: real, or travel, where the clock stands still until it is moved: for tests and demonstrations
+    #[arg(long, env = "BAEUM_CLOCK", value_name = "HOW", default_value = "real", global = true)]
+    clock: String,
     #[command(flatten)]
     seal: SealWords,
+    #[command(flatten)]
+    gateway: GatewayWords,
 }
 
 /// Form of the log lines.
@@ -187,8 +197,12 @@ pub(crate) struct Config {
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
     pub(crate) clock_offset: TimeDelta,
+    /// Whether the clock stands still until it is moved.
+    pub(crate) travels: bool,
     /// How the log is sealed.
     pub(crate) seal: SealConfig,
+    /// The payment gateway, where there is one.
+    pub(crate) gateway: Option<GatewayConfig>,
 }
 
 /// A value that cannot be used.
@@ -265,8 +279,18 @@ impl Config {
         check("BAEUM_CATALOG (--catalog)", catalog);
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
+        let travels = match (words.clock.as_str(), &clock_offset) {
+            ("real", _) => Ok(false),
+            ("travel", Ok(offset)) if !offset.is_zero() => {
+                Err("is travel beside BAEUM_CLOCK_OFFSET_SECONDS: a clock that stands is not wrong".to_owned())
+            }
+            ("travel", _) => Ok(true),
+            (other, _) => Err(format!("is '{other}': give real or travel")),
+        };
+        check("BAEUM_CLOCK (--clock)", travels.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
+        let gateway = words.gateway.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
@@ -280,9 +304,11 @@ impl Config {
                            the file once with `baeum keys create --key-file FILE`, and give it to every server";
             errors.push(ConfigError { name: "BAEUM_KEY_FILE (--key-file)".to_owned(), problem: problem.to_owned() });
         }
-        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
-        if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
-            (values, errors.is_empty())
+        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset, travels);
+        if let (
+            (Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset), Ok(travels)),
+            true,
+        ) = (values, errors.is_empty())
         {
             Ok(Self {
                 command,
@@ -298,7 +324,9 @@ impl Config {
                 catalog: words.catalog.map(Into::into),
                 admin,
                 clock_offset,
+                travels,
                 seal,
+                gateway,
             })
         } else {
             Err(errors)
@@ -337,6 +365,7 @@ impl Command {
             Self::Import(_) => "import",
             Self::Subject(_) => "subject",
             Self::Keys(_) => "keys",
+            Self::Clock(_) => "clock",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",

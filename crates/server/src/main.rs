@@ -15,6 +15,7 @@ mod embedded;
 mod entropy;
 mod erasure;
 mod exchange;
+mod gateway;
 mod irt;
 mod keys;
 mod listen;
@@ -30,6 +31,7 @@ mod shards;
 mod shutdown;
 mod subject;
 mod telemetry;
+mod travel;
 mod welcome;
 
 use std::process::ExitCode;

@@ -129,10 +129,7 @@ impl Commands {
                 let found = gateway.find_setup(&customer, &setup).await.map_err(refused)?;
                 found.saved.ok_or(ExecuteError::Refused(Error::NotAgreed(setup)))?
             }
-            Saving::Method(method) => {
-                gateway.attach(&customer, &method).await.map_err(refused)?;
-                method
-            }
+            Saving::Method(method) => gateway.attach(&customer, &method).await.map_err(refused)?,
         };
         let subscriber = request.caller.user_id;
         self.change_account(request, Command::Save { subscriber, payment_method }).await

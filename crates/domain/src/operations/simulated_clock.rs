@@ -3,7 +3,7 @@
 //! Life cycle: begun at a moment; advanced, as often as wanted. The deed is an event, so that every process of the platform
 //! learns of it from the log, in order, and again after a restart. Invariant: time goes forwards only.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,20 @@ use crate::{
 /// The id of the only clock that a log has.
 pub fn id() -> Uuid {
     derive_id(&["simulated_clock"])
+}
+
+/// A span of time as people write it: a whole number and `s`, `m`, `h` or `d` (24 hours); `None` for anything else.
+pub fn span(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number = number.parse::<u32>().ok()?;
+    TimeDelta::try_seconds(i64::from(number).checked_mul(seconds)?)
 }
 
 /// The moment at which a stored event has the clock stand, if it is one that does.
@@ -120,8 +134,6 @@ impl Decider for SimulatedClock {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::spec::given;
 
@@ -137,6 +149,14 @@ mod tests {
         let advanced = Event::ClockAdvanced { to: day(3) };
         given::<SimulatedClock>([begun.clone()]).when(Command::Advance { to: day(3) }).then([advanced.clone()]);
         given::<SimulatedClock>([begun, advanced]).when(Command::Advance { to: day(2) }).then_refused("cannot go back");
+    }
+
+    #[test]
+    fn spans_are_whole_numbers_with_a_unit() {
+        assert_eq!((span("31d"), span("90m")), (Some(TimeDelta::days(31)), Some(TimeDelta::minutes(90))));
+        for wrong in ["", "d", "-1d", "1.5h", "1", "1w", "99999999999d", "1é"] {
+            assert_eq!(span(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -221,8 +221,8 @@ pub trait Gateway: Send + Sync + 'static {
     /// How far a setup of this customer is.
     fn find_setup<'a>(&'a self, customer: &'a str, setup: &'a str) -> Answer<'a, Setup>;
 
-    /// Saves a payment method for which nobody need agree.
-    fn attach<'a>(&'a self, customer: &'a str, payment_method: &'a str) -> Answer<'a, ()>;
+    /// Saves a payment method for which nobody need agree, and tells the name under which it is saved.
+    fn attach<'a>(&'a self, customer: &'a str, payment_method: &'a str) -> Answer<'a, String>;
 
     /// Forgets a payment method.
     fn detach<'a>(&'a self, payment_method: &'a str) -> Answer<'a, ()>;
