@@ -24,6 +24,7 @@ const DAG: &[(&str, &[&str])] = &[
     // What speaks of payments knows nothing of the platform, and the two ends of that talk share no code.
     ("baeum-stripe", &[]),
     ("baeum-local-gateway", &[]),
+    ("baeum-gateway", &["baeum-domain", "baeum-stripe"]),
     (
         "baeum-server",
         &[
@@ -36,6 +37,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-sagas",
             "baeum-api",
             "baeum-exchange",
+            "baeum-gateway",
         ],
     ),
     (
@@ -50,6 +52,8 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-sagas",
             "baeum-api",
             "baeum-exchange",
+            "baeum-gateway",
+            "baeum-local-gateway",
             "baeum-testing",
         ],
     ),

@@ -33,6 +33,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "emotion", description = "Emotion care, with consent only"),
         (name = "recommendation", description = "What to watch next"),
         (name = "notification", description = "The inbox, preferences, webhooks, and what could not be delivered"),
+        (name = "subscription", description = "Plans, subscriptions and money"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),
@@ -106,6 +107,8 @@ problems! {
     QueryProblems: 401 403 404 410 422 503;
     /// Of a stream.
     StreamProblems: 400 401 403 422 503;
+    /// Of a webhook, which is signed instead of having a token.
+    WebhookProblems: 400 413 503;
     /// Of something that needs no token.
     PublicProblems: 400 404 503;
 }

@@ -27,11 +27,12 @@ mod progress;
 mod recommendation;
 mod router;
 mod state;
+mod subscription;
 mod tenants;
 mod throttle;
 mod wire;
 
 pub use keys::KeyError;
 pub use router::{openapi, router, router_for_operators};
-pub use state::{ApiConfig, ApiState, Connected, Shared};
+pub use state::{ApiConfig, ApiState, Connected, Shared, Travel, TravelError};
 pub use tenants::{ServeError, ServedShard};

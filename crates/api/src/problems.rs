@@ -53,6 +53,9 @@ kinds! {
     400 "malformed-json" "The body is not JSON" "The body cannot be read as JSON. `line` and `column` say where."
     400 "invalid-header" "A header is wrong" "`header` names it: Idempotency-Key takes 1 to 255 visible ASCII characters, If-Match a quoted version such as \"3\" or *, Last-Event-ID a position, Baeum-Tenant one tenant."
     400 "bad-request" "The request cannot be read" "The request or its body broke off, or is not HTTP as this server speaks it. Send it again."
+    400 "webhook-forged" "The webhook is not signed by the gateway" "Its signature is missing or does not fit its body. Is BAEUM_GATEWAY_WEBHOOK_SECRET_FILE that of this endpoint?"
+    400 "webhook-stale" "The webhook was signed too long ago" "More than five minutes lie between its signature and now. Are the clocks right?"
+    400 "webhook-unreadable" "The webhook is no event" "It is signed, but has not the shape of an event of the gateway."
     401 "token-missing" "No token" "Sign in at POST /v1/auth/token and send the token as 'Authorization: Bearer <token>'."
     401 "token-expired" "The token has expired" "Tokens are valid for 15 minutes. Sign in again at POST /v1/auth/token."
     401 "token-invalid" "The token is not valid" "It was not issued here, was changed, or is signed with a key that is not in use. Sign in again at POST /v1/auth/token."
@@ -81,8 +84,16 @@ kinds! {
     404 "notification-not-found" "There is no such notification" "GET /v1/notifications lists your own."
     404 "webhook-not-found" "There is no such webhook" "GET /v1/notifications/webhooks lists those that there are."
     404 "delivery-not-given-up" "No such delivery was given up" "GET /v1/notifications/webhooks/deliveries?state=dead_lettered lists those that were."
+    404 "payment-method-not-found" "The payment method is not saved" "GET /v1/payment-methods lists those that are."
     405 "method-not-allowed" "The method is not for this path" "The header Allow lists those that are."
     409 "email-taken" "The address is taken" "Sign in, or register with another address."
+    409 "clock-not-travelling" "The clock goes by itself" "Start every process with BAEUM_CLOCK=travel to move it."
+    409 "clock-backwards" "Time goes forwards only" "The detail says where the clock stands. Give a later moment."
+    409 "no-billing-account" "There is no billing account yet" "Begin to save a payment method: POST /v1/payment-methods."
+    409 "other-customer" "The billing account has a customer" "It keeps the one that it has. Send the request again."
+    409 "too-many-payment-methods" "Too many payment methods" "Ten can be saved. Remove one first."
+    409 "payment-method-refused" "The gateway refuses the payment method" "The detail has its code. Use another one."
+    409 "payment-method-not-agreed" "The setup is not done" "Go on with it in the browser, with its client secret or at its redirect."
     409 "already-registered" "Already registered" "Sign in instead."
     409 "last-role" "The only role of the user" "Grant another role first."
     409 "assessment-exists" "The level test exists" "Start another one."
@@ -147,6 +158,8 @@ kinds! {
     429 "too-many-attempts-to-sign-in" "Too many attempts to sign in" "Wait as long as Retry-After says."
     500 "internal" "A mistake of ours" "It was logged under the X-Request-Id of this answer. Nothing that was answered before is lost."
     503 "no-content" "The catalogue lacks what is needed" "The operator must load a catalogue that has items, clips and tasks."
+    503 "no-gateway" "No payment gateway is configured" "The operator has to set BAEUM_GATEWAY_URL and BAEUM_GATEWAY_KEY_FILE. Nothing is lost: charges and refunds wait."
+    503 "gateway-unavailable" "The payment gateway cannot be asked" "Try again in a moment."
     503 "not-yet-consistent" "The read model is not there yet" "It has not taken in `min_position` in time. Try again after Retry-After."
     503 "timed-out" "It took too long" "Whether it took effect is not known: send it again with the same Idempotency-Key to find out."
     503 "log-busy" "The log is busy" "Try again in a moment."
@@ -182,6 +195,7 @@ mod tests {
             include_str!("../../commands/src/notification/error.rs"),
             include_str!("../../commands/src/operations/error.rs"),
             include_str!("../../commands/src/recommendation/error.rs"),
+            include_str!("../../commands/src/subscription/payment_methods.rs"),
         ];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     assessment, docs::Frame, emotion, identity, layers, learning, log, media, notification, ops, progress,
-    recommendation, state::ApiState,
+    recommendation, state::ApiState, subscription,
 };
 
 fn routes() -> OpenApiRouter<ApiState> {
@@ -20,6 +20,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(emotion::routes())
         .merge(recommendation::routes())
         .merge(notification::routes())
+        .merge(subscription::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

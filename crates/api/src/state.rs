@@ -2,8 +2,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use baeum_domain::{Clock, catalog::Catalog};
+use baeum_domain::{Clock, catalog::Catalog, subscription::gateway::Gateway};
 use baeum_projections::{Models, Projection};
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +17,20 @@ use crate::{
 
 /// Whether something is connected at this moment.
 pub type Connected = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Moves the clock of a platform on which time is travelled, and tells how far it came in the time that a request has.
+pub type Travel = Arc<dyn Fn(DateTime<Utc>) -> BoxFuture<'static, Result<DateTime<Utc>, TravelError>> + Send + Sync>;
+
+/// Why the clock was not moved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TravelError {
+    /// A rule refuses it.
+    #[error("{0}")]
+    Refused(String),
+    /// The log cannot be reached.
+    #[error("{0}")]
+    Unavailable(String),
+}
 
 /// What the API is made of.
 pub struct ApiConfig {
@@ -30,6 +46,8 @@ pub struct ApiConfig {
     pub stop: CancellationToken,
     /// `embedded` or `production`, for whoever asks.
     pub mode: &'static str,
+    /// Moves the clock, where it stands still until it is moved.
+    pub travel: Option<Travel>,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -46,6 +64,7 @@ pub struct Shared {
     pub(crate) mode: &'static str,
     pub(crate) positions: Positions,
     pub(crate) throttle: Throttle,
+    pub(crate) travel: Option<Travel>,
 }
 
 impl Deref for ApiState {
@@ -62,7 +81,7 @@ impl ApiState {
     /// # Errors
     /// When the keys cannot be read, or a tenant has two shards.
     pub async fn new(config: ApiConfig) -> Result<Self, ServeError> {
-        let ApiConfig { shards, models, registry, metrics, stop, mode } = config;
+        let ApiConfig { shards, models, registry, metrics, stop, mode, travel } = config;
         let directory = Directory::open(shards).await?;
         Ok(Self(Arc::new(Shared {
             directory,
@@ -73,12 +92,18 @@ impl ApiState {
             mode,
             positions: Positions::new(),
             throttle: Throttle::new(),
+            travel,
         })))
     }
 
     /// The clock, which all shards share.
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.any().commands.log().clock().as_ref()
+    }
+
+    /// The payment gateway, where there is one: all shards share it.
+    pub(crate) fn payment_gateway(&self) -> Option<&dyn Gateway> {
+        self.any().commands.payment_gateway().as_deref()
     }
 
     /// The catalogue, which all shards share.

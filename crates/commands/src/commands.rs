@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use baeum_domain::{
     Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender,
+    learning::planning::LessonPlanner, recommendation::recommending::Recommender, subscription::gateway::MaybeGateway,
 };
 use baeum_eventlog::EventLog;
 
@@ -36,19 +36,31 @@ pub struct Commands {
     pub(crate) ports: Ports,
     pub(crate) vault: Vault,
     pub(crate) settings: notification::Settings,
+    pub(crate) gateway: MaybeGateway,
 }
 
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
-        Self { log, ports, vault, settings: notification::Settings::default() }
+        Self { log, ports, vault, settings: notification::Settings::default(), gateway: None }
     }
 
     /// The same commands where notifications are set up so.
     #[must_use]
     pub fn with_notifications(self, settings: notification::Settings) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same with a payment gateway. Without one, charges and refunds wait, and nothing is lost.
+    #[must_use]
+    pub fn with_gateway(self, gateway: MaybeGateway) -> Self {
+        Self { gateway, ..self }
+    }
+
+    /// The payment gateway, where there is one.
+    pub fn payment_gateway(&self) -> &MaybeGateway {
+        &self.gateway
     }
 
     /// The log that the commands append to.

@@ -8,7 +8,9 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commands, Refusal, RefusalKind, notification::request::NotificationRequest};
+use crate::{
+    Commands, Refusal, RefusalKind, notification::request::NotificationRequest, subscription::billing::BillingCommand,
+};
 
 /// A command of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum ProcessCommand {
     Curriculum(curriculum::Command),
     /// To a learner's progress.
     Progress(progress::Command),
+    /// A step of billing.
+    Billing(BillingCommand),
     /// Recommend after a lesson.
     GenerateRecommendation {
         /// To whom.
@@ -43,8 +47,8 @@ pub enum ProcessCommand {
 }
 
 impl ProcessCommand {
-    /// Whom it is about.
-    pub fn subject(&self) -> UserId {
+    /// Whom it is about: it is not done any more once they are forgotten. `None` for the books, which stay whoever is.
+    pub fn subject(&self) -> Option<UserId> {
         match self {
             Self::Curriculum(
                 curriculum::Command::Assign { learner_id, .. } | curriculum::Command::NoteLesson { learner_id, .. },
@@ -53,7 +57,8 @@ impl ProcessCommand {
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. }
             | Self::RequestNotification(NotificationRequest { learner_id, .. })
-            | Self::CancelNotification { learner_id, .. } => *learner_id,
+            | Self::CancelNotification { learner_id, .. } => Some(*learner_id),
+            Self::Billing(_) => None,
         }
     }
 }
@@ -98,6 +103,7 @@ impl Commands {
             ProcessCommand::Progress(command) => {
                 self.observe_progress(context, command).await.map(|_| ()).map_err(classify)
             }
+            ProcessCommand::Billing(command) => self.bill(context, command).await,
             ProcessCommand::GenerateRecommendation { learner_id, lesson_id } => {
                 self.generate_recommendation(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
             }

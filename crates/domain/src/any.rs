@@ -98,6 +98,8 @@ aggregates! {
     ImportedAttempt(crate::learning::imported_attempt::ImportedAttempt),
     /// Of an operator's deeds about a stream that was parked.
     ParkedStream(crate::operations::parked_stream::ParkedStream),
+    /// Of the clock of a platform on which time is travelled.
+    SimulatedClock(crate::operations::simulated_clock::SimulatedClock),
     /// Of a plan.
     Plan(crate::subscription::plan::Plan),
     /// Of a coupon.
@@ -118,6 +120,8 @@ aggregates! {
     NotificationPreferences(crate::notification::preferences::NotificationPreferences),
     /// Of the webhooks of a tenant.
     Webhooks(crate::notification::webhooks::Webhooks),
+    /// Of what a subscriber pays with.
+    BillingAccount(crate::subscription::billing_account::BillingAccount),
 }
 
 /// What readers of the log know of an aggregate.

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ use crate::{
 pub(crate) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/control/health", get(async || ok()))
+        .route("/control/clock", put(set_clock))
         .route("/control/charges", get(charges))
         .route("/control/customers/{id}/charges", get(customers_charges))
         .route("/control/payment_methods/{id}", post(reissue))
@@ -34,6 +35,18 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
         .route("/control/webhooks/release", post(release_webhooks))
         .route("/control/webhooks/settle", post(settle_webhooks))
         .route("/control/events/{id}/send", post(send))
+}
+
+#[derive(Deserialize)]
+struct StandAt {
+    /// In seconds since 1970.
+    now: i64,
+}
+
+/// Has the clock stand at a moment, for a platform on which time is travelled.
+async fn set_clock(State(gateway): State<Arc<Gateway>>, Json(StandAt { now }): Json<StandAt>) -> Json<Value> {
+    gateway.hands.stand_at(now);
+    ok()
 }
 
 /// Every charge, the oldest first.

@@ -32,7 +32,7 @@ use crate::{
     line::Line,
     payment_method::PaymentMethod,
     problem::Problem,
-    settings::Settings,
+    settings::{Hands, Settings},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -102,6 +102,8 @@ pub(crate) struct Gateway {
     pub(crate) instance: String,
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) courier: Option<Courier>,
+    /// Makes the clock stand.
+    pub(crate) hands: Hands,
     /// How many requests there were with a key.
     attempts: Mutex<HashMap<String, u32>>,
     /// The keys whose first request is being worked on.
@@ -148,6 +150,7 @@ impl Gateway {
         instance: String,
         state: Arc<Mutex<State>>,
         courier: Option<Courier>,
+        hands: Hands,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -156,6 +159,7 @@ impl Gateway {
             instance,
             state,
             courier,
+            hands,
             attempts: Mutex::default(),
             busy: Mutex::default(),
             gate: watch::Sender::new(0),

@@ -45,6 +45,7 @@ use crate::{
     gateway::{Gateway, State, lock},
     journal::Journal,
     line::{Line, Lines},
+    settings::Hands,
 };
 pub use crate::{
     fault::{Fault, Plan, Trouble},
@@ -92,7 +93,9 @@ impl LocalGateway {
     ///
     /// # Errors
     /// When the address or the journal cannot be used.
-    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+    pub async fn start(mut settings: Settings) -> Result<Self, StartError> {
+        let hands = Hands::default();
+        settings.clock = hands.over(settings.clock);
         let (journal, books, instance) = match &settings.journal {
             Some(path) => {
                 let (journal, books, instance) = Journal::open(path, settings.instance.clone())?;
@@ -111,7 +114,7 @@ impl LocalGateway {
         if let Some(courier) = &courier {
             courier.send(&due, None);
         }
-        let gateway = Gateway::new(settings, url.clone(), instance, Arc::clone(&state), courier, stop.clone());
+        let gateway = Gateway::new(settings, url.clone(), instance, Arc::clone(&state), courier, hands, stop.clone());
         let gateway = Arc::new(gateway);
         let named = Arc::clone(&gateway);
         let router = api::routes().merge(bank::routes()).merge(control::routes()).with_state(gateway);

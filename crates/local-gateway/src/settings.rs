@@ -11,6 +11,26 @@ use std::{
 /// Tells the time, in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// The clock of a gateway: the given one, until it is made to stand.
+#[derive(Clone, Default)]
+pub(crate) struct Hands(Arc<std::sync::Mutex<Option<i64>>>);
+
+impl Hands {
+    /// Has the clock stand at a moment from now on.
+    pub(crate) fn stand_at(&self, moment: i64) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(moment);
+    }
+
+    /// `clock`, while it is not made to stand.
+    pub(crate) fn over(&self, clock: Clock) -> Clock {
+        let hands = self.clone();
+        Arc::new(move || {
+            let standing = *hands.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            standing.unwrap_or_else(|| clock())
+        })
+    }
+}
+
 /// Whom webhooks go to.
 #[derive(Clone)]
 pub struct Webhook {

@@ -11,10 +11,13 @@ mod process;
 pub mod progress;
 mod runner;
 mod store;
+pub mod subscription;
+mod travel;
 
 pub use process::{Effect, Erased, Process};
 pub use runner::run;
-pub use store::{forget, has_passed, vacuum};
+pub use store::{at_rest, forget, has_passed, next_timer, vacuum};
+pub use travel::{TOGETHER, TravelError, travel};
 
 /// Every process, a line each.
 pub fn registry() -> Vec<Erased> {
@@ -24,5 +27,9 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<notification::congratulation::Congratulation>(),
         Erased::of::<notification::reminder::Reminder>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
+        Erased::of::<subscription::renewal::Renewal>(),
+        Erased::of::<subscription::collection::Collection>(),
+        Erased::of::<subscription::charging::Charging>(),
+        Erased::of::<subscription::refunding::Refunding>(),
     ]
 }

@@ -13,6 +13,7 @@ use crate::{
     audit::AuditCommand,
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
+    gateway::{GatewayConfig, GatewayWords},
     irt::IrtCommand,
     keys::KeysCommand,
     notification::{NotificationConfig, NotificationWords, NotificationsCommand},
@@ -23,6 +24,7 @@ use crate::{
     seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
     subject::SubjectCommand,
+    travel::ClockCommand,
 };
 
 /// The command line, as it was written.
@@ -79,6 +81,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<NotificationsCommand>,
     },
+    /// The clock of a platform on which time is travelled (BAEUM_CLOCK=travel)
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
@@ -142,10 +147,15 @@ struct Words {
     #[arg(long, env = "BAEUM_CLOCK_OFFSET_SECONDS", value_name = "SECONDS", default_value = "0", global = true)]
     #[arg(allow_hyphen_values = true)]
     clock_offset_seconds: String,
+    /// How time goes: real, or travel, where the clock stands still until it is moved: for tests and demonstrations
+    #[arg(long, env = "BAEUM_CLOCK", value_name = "HOW", default_value = "real", global = true)]
+    clock: String,
     #[command(flatten)]
     seal: SealWords,
     #[command(flatten)]
     notification: NotificationWords,
+    #[command(flatten)]
+    gateway: GatewayWords,
 }
 
 /// Form of the log lines.
@@ -195,10 +205,14 @@ pub(crate) struct Config {
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
     pub(crate) clock_offset: TimeDelta,
+    /// Whether the clock stands still until it is moved.
+    pub(crate) travels: bool,
     /// How the log is sealed.
     pub(crate) seal: SealConfig,
     /// How notifications leave the platform.
     pub(crate) notification: NotificationConfig,
+    /// The payment gateway, where there is one.
+    pub(crate) gateway: Option<GatewayConfig>,
 }
 
 /// A value that cannot be used.
@@ -275,8 +289,18 @@ impl Config {
         check("BAEUM_CATALOG (--catalog)", catalog);
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
+        let travels = match (words.clock.as_str(), &clock_offset) {
+            ("real", _) => Ok(false),
+            ("travel", Ok(offset)) if !offset.is_zero() => {
+                Err("is travel beside BAEUM_CLOCK_OFFSET_SECONDS: a clock that stands is not wrong".to_owned())
+            }
+            ("travel", _) => Ok(true),
+            (other, _) => Err(format!("is '{other}': give real or travel")),
+        };
+        check("BAEUM_CLOCK (--clock)", travels.as_ref().map(drop).map_err(Clone::clone));
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
+        let gateway = words.gateway.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         let notification = NotificationConfig::from_words(words.notification, &mut check);
@@ -291,9 +315,11 @@ impl Config {
                            the file once with `baeum keys create --key-file FILE`, and give it to every server";
             errors.push(ConfigError { name: "BAEUM_KEY_FILE (--key-file)".to_owned(), problem: problem.to_owned() });
         }
-        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset);
-        if let ((Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset)), true) =
-            (values, errors.is_empty())
+        let values = (listen, stream_replicas, metrics_listen, log, admin, clock_offset, travels);
+        if let (
+            (Ok(listen), Ok(stream_replicas), Ok(metrics_listen), Ok(log), Ok(admin), Ok(clock_offset), Ok(travels)),
+            true,
+        ) = (values, errors.is_empty())
         {
             Ok(Self {
                 command,
@@ -309,8 +335,10 @@ impl Config {
                 catalog: words.catalog.map(Into::into),
                 admin,
                 clock_offset,
+                travels,
                 seal,
                 notification,
+                gateway,
             })
         } else {
             Err(errors)
@@ -350,6 +378,7 @@ impl Command {
             Self::Subject(_) => "subject",
             Self::Keys(_) => "keys",
             Self::Notifications { .. } => "notifications",
+            Self::Clock(_) => "clock",
             Self::Demo(_) => "demo",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",

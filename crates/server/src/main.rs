@@ -15,6 +15,7 @@ mod embedded;
 mod entropy;
 mod erasure;
 mod exchange;
+mod gateway;
 mod irt;
 mod keys;
 mod listen;
@@ -31,6 +32,7 @@ mod shards;
 mod shutdown;
 mod subject;
 mod telemetry;
+mod travel;
 mod welcome;
 
 use std::process::ExitCode;

@@ -31,6 +31,7 @@ use crate::{
     demo::{self, ClientError},
     erasure::Eraser,
     exchange::{self, ExchangeError},
+    gateway::{self, GatewayError},
     keys::{self, FileKeys, KeysCommand, KeysError, NoKeys},
     listen::{self, ListenError},
     models,
@@ -42,7 +43,9 @@ use crate::{
     sandbox, seal,
     shards::ShardConfig,
     subject::{self, SubjectCommand, SubjectError, SubjectShard},
-    telemetry, welcome,
+    telemetry,
+    travel::{self, ClockError, TravelClock},
+    welcome,
 };
 
 /// How long the roles may take to end after a signal.
@@ -93,6 +96,10 @@ pub(crate) enum RunError {
     Notifications(#[from] NotificationsError),
     #[error("notifications cannot be sent: {0}")]
     Senders(String),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     #[error(transparent)]
     Demo(#[from] ClientError),
     #[error(transparent)]
@@ -197,6 +204,21 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             };
             with_databases(&config, &stop, operate).await
         }
+        Command::Clock(command) => {
+            let url = config.gateway.as_ref().map(|it| it.url.as_str());
+            let move_clock = async |databases: &[Database]| {
+                let mut logs = vec![];
+                for database in databases {
+                    let clock = Arc::new(TravelClock::new(clock(&config)));
+                    logs.push(EventLog::open(database.pool().clone(), clock, None, Options::default()).await?);
+                }
+                tokio::select! {
+                    done = travel::run(&logs, url, command) => Ok(done?),
+                    () = stop.cancelled() => Ok(()),
+                }
+            };
+            with_databases(&config, &stop, move_clock).await
+        }
         Command::Demo(options) => {
             let catalog = catalog::load(config.catalog.as_deref())?;
             tokio::select! {
@@ -291,6 +313,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         Some(address) => Some(listen::bind("BAEUM_METRICS_LISTEN", address).await?),
         None => None,
     };
+    let gateway = gateway::open(config.gateway.as_ref())?;
     let metrics = telemetry::start_metrics()?;
     let databases = open_databases(&config, &stop).await?;
     let ended = async {
@@ -300,7 +323,9 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
-            let commands = Commands::new(log.clone(), ports.clone()).with_notifications(config.notification.settings());
+            let commands = Commands::new(log.clone(), ports.clone())
+                .with_notifications(config.notification.settings())
+                .with_gateway(gateway.clone());
             if seals {
                 commands.vault().adopt().await.map_err(KeysError::Adopt)?;
             }
@@ -370,8 +395,13 @@ async fn operated(config: &Config, databases: &[Database]) -> Result<Vec<project
 }
 
 async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) -> Result<EventLog, LogError> {
-    let clock: Arc<dyn Clock> = Arc::new(clock(config));
-    EventLog::open(database.pool().clone(), clock, broker, Options::default()).await
+    let system = clock(config);
+    let clock: Arc<dyn Clock> = if config.travels { Arc::new(TravelClock::new(system)) } else { Arc::new(system) };
+    let log = EventLog::open(database.pool().clone(), clock, broker, Options::default()).await?;
+    if config.travels {
+        travel::follow(&log, system.now()).await?;
+    }
+    Ok(log)
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
@@ -459,6 +489,10 @@ async fn start(
         metrics: platform.metrics.clone(),
         stop: stop.clone(),
         mode: if embedded { "embedded" } else { "production" },
+        travel: config.travels.then(|| {
+            let logs = shards.iter().map(|it| it.log.clone()).collect();
+            travel::travel_of(logs, config.gateway.as_ref().map(|it| it.url.clone()))
+        }),
     });
     let state = state.await?;
     if let Some(listener) = operators {

@@ -1,5 +1,6 @@
 //! For operators: health, metrics, and the API's own description.
 
+mod clock;
 mod documents;
 mod health;
 mod metrics;
@@ -14,6 +15,7 @@ pub(crate) use metrics::metrics;
 
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .routes(routes!(clock::get_clock, clock::advance_clock))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

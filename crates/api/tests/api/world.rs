@@ -105,6 +105,7 @@ impl World {
             metrics: metrics(),
             stop: stop.clone(),
             mode: "production",
+            travel: None,
         });
         let router = router(state.await.expect("the keys can be read"));
         (Self { pool, clock, commands, router, models, broker, stop, other }, workers)

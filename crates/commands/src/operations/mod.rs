@@ -1,5 +1,6 @@
 //! What operators do about read models.
 
+pub mod advance_clock;
 mod error;
 pub mod retry_parked;
 pub mod skip_parked;

@@ -37,6 +37,8 @@ const TABLE: &[(&str, Whose)] = &[
     // A partner system's, sealed under a key of the webhook's own.
     (crate::notification::webhooks::Webhooks::AGGREGATE, Whose::Nobody),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
+    (crate::operations::simulated_clock::SimulatedClock::AGGREGATE, Whose::Nobody),
+    (crate::subscription::billing_account::BillingAccount::AGGREGATE, Whose::Themselves),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
     (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),
