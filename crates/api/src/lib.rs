@@ -26,6 +26,7 @@ mod progress;
 mod recommendation;
 mod router;
 mod state;
+mod subscription;
 mod tenants;
 mod throttle;
 mod wire;

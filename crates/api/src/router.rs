@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     assessment, docs::Frame, emotion, identity, layers, learning, log, media, ops, progress, recommendation,
-    state::ApiState,
+    state::ApiState, subscription,
 };
 
 fn routes() -> OpenApiRouter<ApiState> {
@@ -19,6 +19,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(progress::routes())
         .merge(emotion::routes())
         .merge(recommendation::routes())
+        .merge(subscription::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use baeum_domain::{
     Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender,
+    learning::planning::LessonPlanner, recommendation::recommending::Recommender, subscription::policy::BillingPolicy,
 };
 use baeum_eventlog::EventLog;
 
@@ -35,13 +35,25 @@ pub struct Commands {
     pub(crate) log: EventLog,
     pub(crate) ports: Ports,
     pub(crate) vault: Vault,
+    pub(crate) billing: Arc<BillingPolicy>,
 }
 
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
-        Self { log, ports, vault }
+        Self { log, ports, vault, billing: Arc::default() }
+    }
+
+    /// The same with what the operator decided about billing.
+    #[must_use]
+    pub fn with_billing(self, policy: BillingPolicy) -> Self {
+        Self { billing: Arc::new(policy), ..self }
+    }
+
+    /// What the operator decided about billing.
+    pub fn billing(&self) -> &BillingPolicy {
+        &self.billing
     }
 
     /// The log that the commands append to.

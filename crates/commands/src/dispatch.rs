@@ -1,11 +1,12 @@
 //! Commands that processes send: data, so that a process can keep them until they are done.
 
 use baeum_domain::{
-    ids::{LessonId, UserId},
+    ids::{AttemptId, LessonId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{Commands, Refusal, RefusalKind};
@@ -31,6 +32,15 @@ pub enum ProcessCommand {
         /// After which lesson.
         lesson_id: LessonId,
     },
+    /// Take an evaluation for an attempt.
+    ChargeEvaluation {
+        /// Whose.
+        subscriber: UserId,
+        /// The attempt that was evaluated.
+        attempt_id: AttemptId,
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl ProcessCommand {
@@ -42,7 +52,8 @@ impl ProcessCommand {
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
-            | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
+            | Self::SuggestWatchOptions { learner_id, .. }
+            | Self::ChargeEvaluation { subscriber: learner_id, .. } => *learner_id,
         }
     }
 }
@@ -92,6 +103,9 @@ impl Commands {
             }
             ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
                 self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::ChargeEvaluation { subscriber, attempt_id, at } => {
+                self.charge_evaluation(context, subscriber, attempt_id, at).await.map_err(classify)
             }
         }
     }

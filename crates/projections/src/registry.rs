@@ -10,6 +10,10 @@ use crate::{
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
+    subscription::{
+        credits::UsageCredits, invoices::Invoices, ledger::Ledger, payments::Payments, plans::Plans, revenue::Revenue,
+        settlement::Settlements, subscriptions::Subscriptions,
+    },
 };
 
 /// Every projection, one line each.
@@ -26,5 +30,13 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
         Arc::new(Accesses),
+        Arc::new(Plans),
+        Arc::new(Subscriptions),
+        Arc::new(Invoices),
+        Arc::new(Payments),
+        Arc::new(UsageCredits),
+        Arc::new(Ledger),
+        Arc::new(Settlements),
+        Arc::new(Revenue),
     ]
 }

@@ -235,6 +235,7 @@ impl World {
         self.observe(5, 0.75).await;
         self.look_at_the_learner(60).await;
         self.import(70, "Q7", 17, 0.5).await;
+        crate::subscription::testing::buy_something(self).await;
         self.start_lesson(40, "2026-03-02").await
     }
 

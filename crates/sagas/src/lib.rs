@@ -10,6 +10,7 @@ mod process;
 pub mod progress;
 mod runner;
 mod store;
+pub mod subscription;
 
 pub use process::{Effect, Erased, Process};
 pub use runner::run;
@@ -21,5 +22,6 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
+        Erased::of::<subscription::evaluation_charging::EvaluationCharging>(),
     ]
 }

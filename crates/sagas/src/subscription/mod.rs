@@ -1,0 +1,3 @@
+//! What follows from subscriptions.
+
+pub mod evaluation_charging;
