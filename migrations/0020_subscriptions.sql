@@ -161,7 +161,7 @@ CREATE TABLE revenue_subscriptions (
     stage           text    NOT NULL CHECK (stage IN ('trial', 'waiting', 'counted', 'paused', 'ended')),
     counted         bigint  NOT NULL, -- monthly recurring revenue that it is counted with, in minor units
     tried           boolean NOT NULL, -- it began with a trial that is not decided yet
-    returning       boolean NOT NULL, -- it was counted before
+    came_back       boolean NOT NULL, -- it was counted before
     dunning         boolean NOT NULL  -- a charge failed, and it is neither recovered nor lost
 );
 

@@ -5,12 +5,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use baeum_domain::subscription::policy::BillingPolicy;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     audit::AuditCommand,
+    billing_policy::BillingWords,
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
@@ -138,6 +140,8 @@ struct Words {
     clock_offset_seconds: String,
     #[command(flatten)]
     seal: SealWords,
+    #[command(flatten)]
+    billing: BillingWords,
 }
 
 /// Form of the log lines.
@@ -189,6 +193,8 @@ pub(crate) struct Config {
     pub(crate) clock_offset: TimeDelta,
     /// How the log is sealed.
     pub(crate) seal: SealConfig,
+    /// What the operator decides about billing.
+    pub(crate) billing: BillingPolicy,
 }
 
 /// A value that cannot be used.
@@ -267,6 +273,7 @@ impl Config {
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
+        let billing = words.billing.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
@@ -299,6 +306,7 @@ impl Config {
                 admin,
                 clock_offset,
                 seal,
+                billing,
             })
         } else {
             Err(errors)

@@ -286,7 +286,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
-            let commands = Commands::new(log.clone(), ports.clone());
+            let commands = Commands::new(log.clone(), ports.clone()).with_billing(config.billing.clone());
             if seals {
                 commands.vault().adopt().await.map_err(KeysError::Adopt)?;
             }

@@ -4,7 +4,6 @@ use axum::response::Response;
 use baeum_domain::ids::{CouponCode, SubscriptionId};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::wire::SubscriptionAnswer;
 use crate::{
@@ -28,7 +27,7 @@ pub(crate) struct CouponRequest {
 /// Uses a coupon from the next billed period on.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/coupon", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders), request_body = CouponRequest,
+    params(("id" = uuid::Uuid, Path), CommandHeaders), request_body = CouponRequest,
     responses(
         (status = 200, description = "Applied", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

@@ -5,7 +5,6 @@ use baeum_commands::subscription::cancel::End;
 use baeum_domain::ids::SubscriptionId;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::wire::SubscriptionAnswer;
 use crate::{
@@ -38,7 +37,7 @@ pub(crate) enum CancelAt {
 /// Cancels the subscription.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/cancel", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders), request_body = CancelRequest,
+    params(("id" = uuid::Uuid, Path), CommandHeaders), request_body = CancelRequest,
     responses(
         (status = 200, description = "Cancelled", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),
@@ -62,7 +61,7 @@ pub(crate) async fn cancel_subscription(
 /// Has the subscription be renewed after all, before its end.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/withdraw-cancellation", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders),
+    params(("id" = uuid::Uuid, Path), CommandHeaders),
     responses(
         (status = 200, description = "It goes on", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

@@ -6,7 +6,6 @@ use baeum_domain::ids::{PlanId, SubscriptionId};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     number::{GivenAmount, Quantity},
@@ -39,7 +38,7 @@ pub(crate) struct ChangeRequest {
 /// Changes the subscription to another plan, at the price that was shown. It counts from the moment that was shown.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/change", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders), request_body = ChangeRequest,
+    params(("id" = uuid::Uuid, Path), CommandHeaders), request_body = ChangeRequest,
     responses(
         (status = 200, description = "Changed", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

@@ -2,7 +2,6 @@
 
 use axum::response::Response;
 use baeum_domain::ids::SubscriptionId;
-use uuid::Uuid;
 
 use super::wire::SubscriptionAnswer;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
 /// Has the subscription stand still: there is no service, and no paid second is lost.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/pause", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders),
+    params(("id" = uuid::Uuid, Path), CommandHeaders),
     responses(
         (status = 200, description = "Paused", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),
@@ -37,7 +36,7 @@ pub(crate) async fn pause_subscription(
 /// Has the subscription go on; the end of its period is put off by the pause.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/resume", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders),
+    params(("id" = uuid::Uuid, Path), CommandHeaders),
     responses(
         (status = 200, description = "Resumed", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

@@ -8,7 +8,6 @@ use baeum_domain::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::wire::{AgreedTerms, Amount, BillLine, BillingPeriod};
 use crate::{
@@ -88,7 +87,7 @@ impl From<Preview> for ChangePreview {
 /// happens to the subscription.
 #[utoipa::path(
     get, path = "/v1/subscriptions/{id}/change-preview", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), PreviewQuery),
+    params(("id" = uuid::Uuid, Path), PreviewQuery),
     responses((status = 200, description = "What it would cost", body = ChangePreview), PreviewProblems)
 )]
 pub(crate) async fn preview_change(

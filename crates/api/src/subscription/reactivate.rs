@@ -2,7 +2,6 @@
 
 use axum::response::Response;
 use baeum_domain::ids::SubscriptionId;
-use uuid::Uuid;
 
 use super::wire::SubscriptionAnswer;
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
 /// subscription be renewed after all.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/reactivate", tag = "subscription", security(("bearer" = [])),
-    params(("id" = Uuid, Path), CommandHeaders),
+    params(("id" = uuid::Uuid, Path), CommandHeaders),
     responses(
         (status = 200, description = "Reactivated", body = Positioned<SubscriptionAnswer>,
          headers(("ETag" = String), ("Baeum-Position" = i64), ("Idempotency-Replayed" = String))),

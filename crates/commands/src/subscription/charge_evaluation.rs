@@ -53,7 +53,7 @@ impl Commands {
             return Ok(());
         }
         let spend = Command::Spend { subscriber, attempt_id, at };
-        match self.decide::<CreditBalance>(context, &id, spend).await {
+        match self.execute_step::<CreditBalance>(context, &id, spend).await {
             // Requests that were evaluated at the same moment found the same one left.
             Err(ExecuteError::Refused(Error::Credits(
                 error @ (credits::Error::NothingLeft(_) | credits::Error::TooOld(_)),

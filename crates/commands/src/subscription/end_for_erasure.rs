@@ -33,7 +33,7 @@ impl Commands {
         if let Some((_, contract)) = self.latest_subscription(tenant, subscriber).await? {
             let id = contract.subscription_id;
             let cancel = subscription::Command::CancelNow { at: now.max(contract.since) };
-            self.decide::<Subscription>(&step_of(context, "cancel"), &id.to_string(), cancel).await?;
+            self.execute_step::<Subscription>(&step_of(context, "cancel"), &id.to_string(), cancel).await?;
             if let Some(open) = contract.open
                 && self.give_up(context, open.invoice_id, now).await?
             {
@@ -48,7 +48,7 @@ impl Commands {
             if self.give_up(context, invoice_id, now).await? {
                 let drop = credits::Command::DropPurchase { subscriber, purchase_id: *purchase_id };
                 let step = step_of(context, &format!("drop {purchase_id}"));
-                self.decide::<CreditBalance>(&step, &id, drop).await?;
+                self.execute_step::<CreditBalance>(&step, &id, drop).await?;
             }
         }
         Ok(())
@@ -63,7 +63,7 @@ impl Commands {
     ) -> Result<bool, ExecuteError<Error>> {
         let close = payment::Command::Close { at };
         let id = payment_id(invoice_id).to_string();
-        match self.decide::<Payment>(&step_of(context, &format!("close {invoice_id}")), &id, close).await {
+        match self.execute_step::<Payment>(&step_of(context, &format!("close {invoice_id}")), &id, close).await {
             Ok(_) | Err(ExecuteError::Refused(Error::Payment(payment::Error::NotRequested))) => {}
             // It was paid at the last moment; its process records that.
             Err(ExecuteError::Refused(Error::Payment(payment::Error::Succeeded(_)))) => return Ok(false),
@@ -71,7 +71,7 @@ impl Commands {
         }
         let void = invoice::Command::Void { reason: VoidReason::Cancelled, at };
         let step = step_of(context, &format!("void {invoice_id}"));
-        match self.decide::<Invoice>(&step, &invoice_id.to_string(), void).await {
+        match self.execute_step::<Invoice>(&step, &invoice_id.to_string(), void).await {
             Ok(_) => Ok(true),
             Err(ExecuteError::Refused(Error::Invoice(invoice::Error::NotIssued | invoice::Error::Paid(_)))) => {
                 Ok(false)
@@ -88,7 +88,7 @@ impl Commands {
     ) -> Result<(), ExecuteError<Error>> {
         let voided = subscription::Command::RecordVoided { invoice_id };
         let step = step_of(context, &format!("voided {invoice_id}"));
-        self.decide::<Subscription>(&step, &subscription_id.to_string(), voided).await?;
+        self.execute_step::<Subscription>(&step, &subscription_id.to_string(), voided).await?;
         Ok(())
     }
 }

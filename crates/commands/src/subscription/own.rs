@@ -74,7 +74,7 @@ impl Commands {
     }
 
     /// Executes a command as it stands.
-    pub(super) async fn decide<D>(
+    pub(super) async fn execute_step<D>(
         &self,
         context: &CommandContext,
         id: &str,
@@ -129,12 +129,12 @@ impl Commands {
     ) -> Result<(), ExecuteError<Error>> {
         let redeem = coupon::Command::Redeem { subscription_id, at };
         let id = coupon::id_of(&context.tenant, code).to_string();
-        self.decide::<Coupon>(&step_of(context, "redeem"), &id, redeem).await?;
+        self.execute_step::<Coupon>(&step_of(context, "redeem"), &id, redeem).await?;
         Ok(())
     }
 
     /// What an invoice is for, and who is to pay it.
-    pub(super) async fn payer(&self, tenant: &str, invoice_id: InvoiceId) -> Result<(Purpose, UserId), Error> {
+    pub(super) async fn owner_of(&self, tenant: &str, invoice_id: InvoiceId) -> Result<(Purpose, UserId), Error> {
         let invoice = self.log.load::<Invoice>(tenant, &invoice_id.to_string()).await?;
         let purpose = invoice.state.claim.as_ref().ok_or(invoice::Error::NotIssued)?.bill.purpose;
         let subscriber = match purpose {

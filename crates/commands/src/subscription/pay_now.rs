@@ -41,7 +41,7 @@ impl Commands {
                 &payment_id.to_string(),
                 |loaded: Loaded<Payment>| async move {
                     let collection = loaded.state.collection.as_ref().ok_or(payment::Error::NotRequested)?;
-                    let (_, subscriber) = self.payer(&caller.tenant, collection.invoice_id).await?;
+                    let (_, subscriber) = self.owner_of(&caller.tenant, collection.invoice_id).await?;
                     must_be_theirs(caller, subscriber, || format!("payment {payment_id}"))?;
                     let (attempt, asked_by) = (collection.begun.saturating_add(1), AskedBy::Subscriber);
                     Ok(Command::BeginCharge { attempt, asked_by, at: self.clock().now() })

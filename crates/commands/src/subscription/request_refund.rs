@@ -99,7 +99,7 @@ impl Commands {
     ) -> Result<(), ExecuteError<Error>> {
         let take_back = credits::Command::TakeBack { subscriber, purchase_id };
         let id = credits::id_of(subscriber).to_string();
-        self.decide::<CreditBalance>(&step_of(context, "take_back"), &id, take_back).await?;
+        self.execute_step::<CreditBalance>(&step_of(context, "take_back"), &id, take_back).await?;
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl Commands {
     async fn paid(&self, tenant: &str, payment_id: PaymentId) -> Result<Paid, Error> {
         let loaded = self.log.load::<Payment>(tenant, &payment_id.to_string()).await?;
         let collection = loaded.state.collection.as_ref().ok_or(payment::Error::NotRequested)?;
-        let (purpose, subscriber) = self.payer(tenant, collection.invoice_id).await?;
+        let (purpose, subscriber) = self.owner_of(tenant, collection.invoice_id).await?;
         let Some(reference) = collection.captured.clone() else { return Err(Error::NotPaid(payment_id)) };
         let paid_at = self.paid_at(tenant, payment_id).await?.ok_or(Error::NotPaid(payment_id))?;
         let paid = collection.amount;

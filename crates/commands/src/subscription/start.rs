@@ -76,7 +76,7 @@ impl Commands {
         if let Some((_, earlier)) = &latest {
             let replace = Command::Replace { by: subscription_id };
             let id = earlier.subscription_id.to_string();
-            self.decide::<Subscription>(&step_of(&context, "replace"), &id, replace).await?;
+            self.execute_step::<Subscription>(&step_of(&context, "replace"), &id, replace).await?;
         }
         let start = Command::Start {
             subscription_id,

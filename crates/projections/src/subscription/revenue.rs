@@ -189,7 +189,7 @@ struct Row {
     stage: Stage,
     counted: i64,
     tried: bool,
-    returning: bool,
+    came_back: bool,
     dunning: bool,
 }
 
@@ -229,7 +229,7 @@ impl Row {
         if matches!(self.stage, Stage::Counted | Stage::Paused) {
             day.churned += self.counted;
             day.subscribers_lost += 1;
-            self.returning = true;
+            self.came_back = true;
         }
         day.trials_lost += i64::from(self.tried);
         day.dunning_lost += i64::from(self.dunning);
@@ -245,8 +245,8 @@ fn take_in(row: Option<Row>, change: &Event, day: &mut Day) -> Option<Row> {
         let Interval { every, unit } = terms.interval;
         let stage = if trial { Stage::Trial } else { Stage::Waiting };
         let (price, discount) = (terms.price, *discount);
-        let (counted, tried, returning, dunning) = (0, trial, false, false);
-        return Some(Row { price, every, unit, discount, stage, counted, tried, returning, dunning });
+        let (counted, tried, came_back, dunning) = (0, trial, false, false);
+        return Some(Row { price, every, unit, discount, stage, counted, tried, came_back, dunning });
     }
     let mut row = row?;
     match change {
@@ -261,7 +261,7 @@ fn take_in(row: Option<Row>, change: &Event, day: &mut Day) -> Option<Row> {
         Event::SubscriptionBillPaid { recovered, .. } => {
             if matches!(row.stage, Stage::Trial | Stage::Waiting) {
                 row.counted = row.monthly();
-                *(if row.returning { &mut day.reactivated } else { &mut day.new }) += row.counted;
+                *(if row.came_back { &mut day.reactivated } else { &mut day.new }) += row.counted;
                 day.subscribers_new += 1;
                 day.trials_converted += i64::from(row.tried);
                 (row.stage, row.tried) = (Stage::Counted, false);
@@ -306,7 +306,7 @@ async fn write(db: &mut PgConnection, id: Uuid, row: &Row) -> Result<(), Project
          ON CONFLICT (subscription_id) DO UPDATE
          SET price = excluded.price, every = excluded.every, unit = excluded.unit, discount = excluded.discount,
              stage = excluded.stage, counted = excluded.counted, tried = excluded.tried,
-             returning = excluded.returning, dunning = excluded.dunning",
+             came_back = excluded.came_back, dunning = excluded.dunning",
     )
     .bind(Json(values))
     .execute(db)
@@ -380,7 +380,7 @@ mod tests {
     fn row(price: i64, every: u8, unit: Unit, discount: Option<Discount>) -> Row {
         let price = money(price, "KRW");
         let stage = Stage::Waiting;
-        Row { price, every, unit, discount, stage, counted: 0, tried: false, returning: false, dunning: false }
+        Row { price, every, unit, discount, stage, counted: 0, tried: false, came_back: false, dunning: false }
     }
 
     #[test]
