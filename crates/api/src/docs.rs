@@ -33,7 +33,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "emotion", description = "Emotion care, with consent only"),
         (name = "recommendation", description = "What to watch next"),
         (name = "notification", description = "The inbox, preferences, webhooks, and what could not be delivered"),
-        (name = "subscription", description = "Plans, subscriptions and money"),
+        (name = "subscription", description = "Plans, subscriptions, invoices, payments, usage credits, and the books"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),
@@ -61,6 +61,7 @@ fn problem(status: u16) -> Response {
     let description = match status {
         400 => "Malformed JSON, or a malformed header",
         401 => "No token, or one that is expired or not valid",
+        402 => "It must be paid for first",
         403 => "Someone else's, or a role is missing",
         404 => "There is no such thing",
         409 => "It does not fit the present state, or the same request is being done",
@@ -98,7 +99,7 @@ macro_rules! problems {
 
 problems! {
     /// Of a command with a token.
-    CommandProblems: 400 401 403 404 409 410 412 413 415 422 503;
+    CommandProblems: 400 401 402 403 404 409 410 412 413 415 422 503;
     /// Of registering.
     RegisterProblems: 400 404 409 410 412 413 415 422 503;
     /// Of signing in.
@@ -109,8 +110,12 @@ problems! {
     StreamProblems: 400 401 403 422 503;
     /// Of a webhook, which is signed instead of having a token.
     WebhookProblems: 400 413 503;
+    /// Of showing what a change would cost.
+    PreviewProblems: 401 403 404 409 410 422 503;
     /// Of something that needs no token.
     PublicProblems: 400 404 503;
+    /// Of a query that needs no token.
+    PublicQueryProblems: 400 404 422 503;
 }
 
 /// The request headers of a command.

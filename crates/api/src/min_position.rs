@@ -39,7 +39,7 @@ impl MinPosition {
     pub(crate) async fn wait(self, state: &TenantState, caller: &SignedIn, projection: &str) -> Result<(), Problem> {
         let log = state.log();
         let user = caller.caller.user_id;
-        let Some(wanted) = self.min_position else {
+        if self.min_position.is_none() {
             if let Some(own) = state.positions.of(user)
                 && let Err(behind) = baeum_projections::wait_for(log.pool(), projection, own, PATIENCE).await
             {
@@ -47,7 +47,17 @@ impl MinPosition {
                 state.positions.forget(user, own);
             }
             return Ok(());
-        };
+        }
+        self.reach(state, projection).await
+    }
+
+    /// Waits until `projection` has come to the position, where one was named.
+    ///
+    /// # Errors
+    /// As [`MinPosition::wait`].
+    pub(crate) async fn reach(self, state: &TenantState, projection: &str) -> Result<(), Problem> {
+        let Some(wanted) = self.min_position else { return Ok(()) };
+        let log = state.log();
         let wanted = state.position("min_position", wanted)?;
         if wanted > *log.watch_head().borrow() {
             let head = log.head().await?;

@@ -100,6 +100,7 @@ impl Problem {
             RefusalKind::Gone => StatusCode::GONE,
             RefusalKind::Conflict => StatusCode::CONFLICT,
             RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         if status == StatusCode::SERVICE_UNAVAILABLE && code != "no-content" {

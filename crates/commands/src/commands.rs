@@ -5,6 +5,7 @@ use std::sync::Arc;
 use baeum_domain::{
     Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
     learning::planning::LessonPlanner, recommendation::recommending::Recommender, subscription::gateway::MaybeGateway,
+    subscription::policy::BillingPolicy,
 };
 use baeum_eventlog::EventLog;
 
@@ -37,13 +38,15 @@ pub struct Commands {
     pub(crate) vault: Vault,
     pub(crate) settings: notification::Settings,
     pub(crate) gateway: MaybeGateway,
+    pub(crate) billing: Arc<BillingPolicy>,
 }
 
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
-        Self { log, ports, vault, settings: notification::Settings::default(), gateway: None }
+        let settings = notification::Settings::default();
+        Self { log, ports, vault, settings, gateway: None, billing: Arc::default() }
     }
 
     /// The same commands where notifications are set up so.
@@ -61,6 +64,17 @@ impl Commands {
     /// The payment gateway, where there is one.
     pub fn payment_gateway(&self) -> &MaybeGateway {
         &self.gateway
+    }
+
+    /// The same with what the operator decided about billing.
+    #[must_use]
+    pub fn with_billing(self, policy: BillingPolicy) -> Self {
+        Self { billing: Arc::new(policy), ..self }
+    }
+
+    /// What the operator decided about billing.
+    pub fn billing(&self) -> &BillingPolicy {
+        &self.billing
     }
 
     /// The log that the commands append to.

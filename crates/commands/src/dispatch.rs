@@ -1,11 +1,12 @@
 //! Commands that processes send: data, so that a process can keep them until they are done.
 
 use baeum_domain::{
-    ids::{LessonId, NotificationId, UserId},
+    ids::{AttemptId, LessonId, NotificationId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -44,6 +45,15 @@ pub enum ProcessCommand {
         /// The notification.
         notification_id: NotificationId,
     },
+    /// Take an evaluation for an attempt.
+    ChargeEvaluation {
+        /// Whose.
+        subscriber: UserId,
+        /// The attempt that was evaluated.
+        attempt_id: AttemptId,
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl ProcessCommand {
@@ -57,7 +67,8 @@ impl ProcessCommand {
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. }
             | Self::RequestNotification(NotificationRequest { learner_id, .. })
-            | Self::CancelNotification { learner_id, .. } => Some(*learner_id),
+            | Self::CancelNotification { learner_id, .. }
+            | Self::ChargeEvaluation { subscriber: learner_id, .. } => Some(*learner_id),
             Self::Billing(_) => None,
         }
     }
@@ -116,6 +127,9 @@ impl Commands {
             }
             ProcessCommand::CancelNotification { notification_id, .. } => {
                 self.cancel_notification(context, notification_id).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::ChargeEvaluation { subscriber, attempt_id, at } => {
+                self.charge_evaluation(context, subscriber, attempt_id, at).await.map_err(classify)
             }
         }
     }

@@ -5,8 +5,10 @@ use baeum_domain::{
     identity::{erasure, user},
     learning::curriculum,
     learning::lesson,
+    money::MoneyError,
     progress::progress,
     recommendation::recommendation,
+    subscription::{coupon, credits, invoice, payment, plan, refund, subscription},
     text::TextError,
 };
 use baeum_eventlog::LogError;
@@ -26,6 +28,8 @@ pub enum RefusalKind {
     Conflict,
     /// The input is wrong.
     Invalid,
+    /// It must be paid for first.
+    PaymentRequired,
     /// It cannot be done at the moment.
     Unavailable,
 }
@@ -111,6 +115,94 @@ refusals! {
     }
     recommendation::Error {
         NotGenerated(_) => Conflict "recommendation-not-generated",
+    }
+    MoneyError {
+        UnknownCurrency(_) => Invalid "unknown-currency",
+        NotACurrency(..) => Invalid "unknown-currency",
+        Mixed(..) => Invalid "currencies-mixed",
+        TooLarge(_) => Invalid "amount-out-of-range",
+    }
+    plan::Error {
+        NotCreated => NotFound "plan-not-found",
+        AlreadyCreated(_) => Conflict "plan-exists",
+        Retired(_) => Conflict "plan-retired",
+        NoPrice(..) => Invalid "currency-not-offered",
+        ImpossibleOffer(..) => Invalid "impossible-offer",
+    }
+    coupon::Error {
+        NotCreated => NotFound "coupon-not-found",
+        AlreadyCreated(_) => Conflict "coupon-exists",
+        Impossible(..) => Invalid "impossible-coupon",
+        Over(_) => Conflict "coupon-over",
+        UsedUp(..) => Conflict "coupon-used-up",
+    }
+    subscription::Error {
+        NotStarted => NotFound "subscription-not-found",
+        AlreadyStarted(_) => Conflict "subscription-exists",
+        WrongStatus(..) => Conflict "wrong-subscription-status",
+        Ending(_) => Conflict "subscription-ending",
+        BillOpen(..) => Conflict "bill-open",
+        UnknownInvoice(..) => Conflict "invoice-of-another",
+        NotOver { .. } => Conflict "period-not-over",
+        Over(..) => Conflict "period-over",
+        NoSuchPeriod(..) => Conflict "period-not-begun",
+        OtherCurrency(..) => Invalid "currency-not-offered",
+        PreviewOutdated(_) => Conflict "preview-outdated",
+        CouponInUse(..) => Conflict "coupon-in-use",
+        CouponUnfit(..) => Invalid "coupon-unfit",
+        Replaced(..) => Conflict "subscription-replaced",
+        InThePast(..) => Conflict "moment-in-the-past",
+        BeyondCalendar(_) => Invalid "beyond-calendar",
+        ImpossibleTerms(..) => Invalid "impossible-offer",
+        Money(..) => Invalid "amount-out-of-range",
+    }
+    invoice::Error {
+        NotIssued => NotFound "invoice-not-found",
+        AlreadyIssued(_) => Conflict "invoice-exists",
+        Bill(_) => Invalid "wrong-bill",
+        OtherAmount { .. } => Conflict "invoice-other-amount",
+        PaidBefore(..) => Conflict "invoice-paid",
+        Paid(_) => Conflict "invoice-paid",
+        Voided(..) => Conflict "invoice-voided",
+    }
+    payment::Error {
+        NotRequested => NotFound "payment-not-found",
+        AlreadyRequested(_) => Conflict "payment-exists",
+        Impossible(..) => Invalid "impossible-payment",
+        InFlight(..) => Conflict "charge-in-flight",
+        NotNext { .. } => Conflict "charge-not-next",
+        TooEarly(..) => Conflict "charge-too-early",
+        TooManyAttempts(_) => Conflict "too-many-charges",
+        Succeeded(_) => Conflict "payment-succeeded",
+        Closed(_) => Conflict "payment-closed",
+        NotBegun(..) => Conflict "charge-not-begun",
+        Reference(..) => Invalid "gateway-text",
+        UnknownCharge(..) => Conflict "unknown-charge",
+        TooMuch { .. } => Conflict "refund-too-much",
+        UnknownRefund(..) => NotFound "refund-not-found",
+        RefundDecided(..) => Conflict "refund-decided",
+        Money(..) => Invalid "currencies-mixed",
+    }
+    refund::Error {
+        NotRequested => NotFound "refund-not-found",
+        AlreadyRequested(_) => Conflict "refund-exists",
+        BeyondPolicy { .. } => Conflict "refund-beyond-policy",
+        PartOfSurplus { .. } => Invalid "part-of-surplus",
+        WrongStage(..) => Conflict "refund-decided",
+        Text(..) => Invalid "gateway-text",
+        Money(..) => Invalid "currencies-mixed",
+    }
+    credits::Error {
+        NothingLeft(_) => PaymentRequired "evaluations-exhausted",
+        TooOld(_) => Conflict "attempt-too-old",
+        UnknownPurchase(_) => NotFound "purchase-not-found",
+        AlreadyBought(_) => Conflict "purchase-exists",
+        PurchaseDecided(..) => Conflict "purchase-decided",
+        OutOfRange(_) => Invalid "quantity-out-of-range",
+        Used { .. } => Conflict "credits-used",
+        NoTime(..) => Invalid "allowance-without-time",
+        NoPrice(_) => Invalid "amount-out-of-range",
+        Money(..) => Invalid "amount-out-of-range",
     }
     TextError {
         Empty => Invalid "text-empty",

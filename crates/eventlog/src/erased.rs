@@ -14,7 +14,7 @@ use baeum_domain::{
     Decider as _, Recorded,
     identity::{
         erasure::Erasure,
-        subject::{LEARNER_FIELD, Whose, whose},
+        subject::{LEARNER_FIELD, SUBSCRIBER_FIELD, Whose, whose},
     },
     ids::UserId,
 };
@@ -81,6 +81,7 @@ impl Erased {
         let subject = match whose(&event.aggregate_type) {
             Whose::Themselves => event.aggregate_id.parse().ok(),
             Whose::Learner => field(&event.payload, LEARNER_FIELD).and_then(|it| it.as_ref().parse().ok()),
+            Whose::Subscriber => field(&event.payload, SUBSCRIBER_FIELD).and_then(|it| it.as_ref().parse().ok()),
             Whose::Record | Whose::Nobody => None,
         };
         subject.is_some_and(|subject| self.contains(subject))

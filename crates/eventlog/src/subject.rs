@@ -39,6 +39,7 @@ impl EventLog {
     pub async fn streams_of(&self, tenant: &str, subject: UserId) -> Result<Vec<SubjectStream>, LogError> {
         let id = subject.to_string();
         let (themselves, learner) = (types_of(Whose::Themselves), types_of(Whose::Learner));
+        let subscriber = types_of(Whose::Subscriber);
         let mut streams: Vec<SubjectStream> = vec![];
         let (mut position, head) = (self.floor(), self.head().await?);
         while position < head {
@@ -49,7 +50,9 @@ impl EventLog {
                  WHERE global_position > $1 AND global_position <= $2 AND tenant = $3
                    AND (aggregate_type = ANY($5) AND aggregate_id = $4
                         OR aggregate_type = ANY($6) AND strpos(payload::text, $4) > 0
-                           AND payload -> event_type ->> 'learner_id' = $4)
+                           AND payload -> event_type ->> 'learner_id' = $4
+                        OR aggregate_type = ANY($7) AND strpos(payload::text, $4) > 0
+                           AND payload -> event_type ->> 'subscriber' = $4)
                  GROUP BY aggregate_type, aggregate_id",
             )
             .bind(position)
@@ -58,6 +61,7 @@ impl EventLog {
             .bind(&id)
             .bind(&themselves)
             .bind(&learner)
+            .bind(&subscriber)
             .fetch_all(&self.pool)
             .await?;
             for found in page {
@@ -70,6 +74,17 @@ impl EventLog {
                 }
             }
             position = end;
+        }
+        // Not every event of the books names its subscriber.
+        for stream in streams.iter_mut().filter(|it| subscriber.contains(&it.aggregate_type.as_str())) {
+            stream.events = sqlx::query_scalar(
+                "SELECT count(*) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND tenant = $3",
+            )
+            .bind(&stream.aggregate_type)
+            .bind(&stream.aggregate_id)
+            .bind(tenant)
+            .fetch_one(&self.pool)
+            .await?;
         }
         streams.sort();
         Ok(streams)

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use baeum_domain::ids::{AssessmentId, LessonId, UserId};
 use baeum_eventlog::{EventLog, LogError, begin};
 use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
+use uuid::Uuid;
 
 pub(crate) use self::checkpoint::{TABLE, forget, forget_keys};
 pub use self::moment::{AsOf, Moment, MomentError, NotAMoment};
@@ -47,6 +48,8 @@ pub enum Whose {
     Lesson(LessonId),
     /// One sitting of the level test.
     Assessment(AssessmentId),
+    /// One stream: the type of its aggregate, and its id.
+    Stream(&'static str, Uuid),
 }
 
 /// Why a moment of the past cannot be shown.

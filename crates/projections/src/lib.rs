@@ -23,6 +23,7 @@ pub mod recommendation;
 mod registry;
 mod row;
 mod status;
+pub mod subscription;
 #[cfg(test)]
 mod testing;
 mod wait;

@@ -11,6 +11,10 @@ use crate::{
     notification::notifications::Notifications,
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
+    subscription::{
+        credits::UsageCredits, invoices::Invoices, ledger::Ledger, payments::Payments, plans::Plans, revenue::Revenue,
+        settlement::Settlements, subscriptions::Subscriptions,
+    },
 };
 
 /// Every projection, one line each.
@@ -28,5 +32,13 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(ImportedItems),
         Arc::new(Accesses),
         Arc::new(Notifications),
+        Arc::new(Plans),
+        Arc::new(Subscriptions),
+        Arc::new(Invoices),
+        Arc::new(Payments),
+        Arc::new(UsageCredits),
+        Arc::new(Ledger),
+        Arc::new(Settlements),
+        Arc::new(Revenue),
     ]
 }

@@ -240,6 +240,7 @@ impl World {
         self.look_at_the_learner(60).await;
         self.import(70, "Q7", 17, 0.5).await;
         self.be_told().await;
+        crate::subscription::testing::buy_something(self).await;
         self.start_lesson(40, "2026-03-02").await
     }
 

@@ -31,5 +31,6 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<subscription::collection::Collection>(),
         Erased::of::<subscription::charging::Charging>(),
         Erased::of::<subscription::refunding::Refunding>(),
+        Erased::of::<subscription::evaluation_charging::EvaluationCharging>(),
     ]
 }

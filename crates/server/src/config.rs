@@ -5,12 +5,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use baeum_domain::subscription::policy::BillingPolicy;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     audit::AuditCommand,
+    billing_policy::BillingWords,
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
     gateway::{GatewayConfig, GatewayWords},
@@ -156,6 +158,8 @@ struct Words {
     notification: NotificationWords,
     #[command(flatten)]
     gateway: GatewayWords,
+    #[command(flatten)]
+    billing: BillingWords,
 }
 
 /// Form of the log lines.
@@ -213,6 +217,8 @@ pub(crate) struct Config {
     pub(crate) notification: NotificationConfig,
     /// The payment gateway, where there is one.
     pub(crate) gateway: Option<GatewayConfig>,
+    /// What the operator decides about billing.
+    pub(crate) billing: BillingPolicy,
 }
 
 /// A value that cannot be used.
@@ -301,6 +307,7 @@ impl Config {
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
         let gateway = words.gateway.checked(|name, problem| check(name, Err(problem)));
+        let billing = words.billing.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         let notification = NotificationConfig::from_words(words.notification, &mut check);
@@ -339,6 +346,7 @@ impl Config {
                 seal,
                 notification,
                 gateway,
+                billing,
             })
         } else {
             Err(errors)

@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit;
+mod billing_policy;
 mod catalog;
 mod clock;
 mod config;

@@ -164,6 +164,8 @@ pub(crate) async fn run(
     let found = match whose {
         Whose::Lesson(lesson) => json(lessons::find(db, lesson).await?),
         Whose::Assessment(assessment) => json(assessments::find(db, assessment).await?),
+        // Nothing here asks for one stream alone.
+        Whose::Stream(..) => None,
         Whose::LatestLessons(learner, limit) => json(Some(lessons::list(db, learner, limit).await?)),
         Whose::Learner(learner) => match model {
             Model::Progress => json(progress::find(db, learner).await?),

@@ -325,7 +325,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
             let log = open_log(&config, database, broker.clone()).await?;
             let commands = Commands::new(log.clone(), ports.clone())
                 .with_notifications(config.notification.settings())
-                .with_gateway(gateway.clone());
+                .with_gateway(gateway.clone())
+                .with_billing(config.billing.clone());
             if seals {
                 commands.vault().adopt().await.map_err(KeysError::Adopt)?;
             }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod bad_input;
+mod billing;
 mod client;
 mod conditional;
 mod erasure;
@@ -18,5 +19,7 @@ mod own_data;
 mod parked;
 mod privacy;
 mod seal;
+mod subscription_refusals;
+mod subscriptions;
 mod tenants;
 mod world;

@@ -57,7 +57,7 @@ impl Commands {
         Ok(news)
     }
 
-    /// Forgets a person whose grace is over: says so in the log, then destroys their key and removes their credentials.
+    /// Forgets a person whose grace is over: ends what they pay for, says so in the log, then destroys their key and removes their credentials.
     /// From then on nothing that was sealed for them opens, here or in any copy of the log. The log decides first, so that
     /// what is withdrawn at the same moment is not destroyed; who is killed in between is followed by
     /// [`Commands::destroy_keys`].
@@ -67,6 +67,17 @@ impl Commands {
     pub async fn erase_subject(&self, due: &ErasureNews) -> Result<(), ExecuteError<Error>> {
         let unavailable = |error: sqlx::Error| ExecuteError::Refused(Error::Unavailable(error));
         let subject = due.subject;
+        match self.end_purchases(&context(due, "purchases"), subject).await {
+            Ok(()) => {}
+            // The right to be forgotten does not wait for the books.
+            Err(ExecuteError::Refused(error)) => {
+                tracing::error!(%error, "what a person pays for could not be ended before they were forgotten");
+            }
+            Err(ExecuteError::Log(error)) => return Err(error.into()),
+            Err(ExecuteError::Contended(times)) => return Err(ExecuteError::Contended(times)),
+            Err(ExecuteError::InFlight) => return Err(ExecuteError::InFlight),
+            Err(ExecuteError::KeyReused | ExecuteError::PreconditionFailed { .. }) => {}
+        }
         let key_ids = self.vault.key_ids(subject).await.map_err(unavailable)?;
         let command = erasure::Command::NoteErased { subject_id: subject, key_ids, now: self.clock().now() };
         self.execute_erasure(&context(due, "erased"), subject, command).await?;

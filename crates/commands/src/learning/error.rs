@@ -1,7 +1,8 @@
 //! Why something about a lesson is refused.
 
 use baeum_domain::{
-    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson, text::TextError,
+    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson, subscription::credits,
+    text::TextError,
 };
 use baeum_eventlog::LogError;
 
@@ -34,6 +35,9 @@ pub enum Error {
     /// The answer could not be sealed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// No evaluation is left.
+    #[error(transparent)]
+    Credits(#[from] credits::Error),
     /// The model gave no verdict.
     #[error(transparent)]
     Evaluator(#[from] EvaluatorError),
@@ -51,6 +55,7 @@ impl Refusal for Error {
             Self::NoLevel => RefusalKind::Conflict,
             Self::Answer(error) => error.kind(),
             Self::Vault(error) => error.kind(),
+            Self::Credits(error) => error.kind(),
             Self::NoClips | Self::Evaluator(_) | Self::Log(_) => RefusalKind::Unavailable,
         }
     }
@@ -64,6 +69,7 @@ impl Refusal for Error {
             Self::NoClips => "no-content",
             Self::Answer(error) => error.code(),
             Self::Vault(error) => error.code(),
+            Self::Credits(error) => error.code(),
             Self::Evaluator(_) => "evaluator-failed",
             Self::Log(error) => log_code(error),
         }

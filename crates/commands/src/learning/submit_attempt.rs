@@ -1,5 +1,7 @@
 //! Submitting an answer to a task: checked, evaluated by the model, sealed, then decided.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use baeum_domain::{
     Sealed,
     ids::{AttemptId, LessonId, TaskId, derive_id},
@@ -8,9 +10,10 @@ use baeum_domain::{
         lesson::{Command, Event, Lesson, PASS_SCORE},
         planning::TaskKind,
     },
+    subscription::credits,
     text,
 };
-use baeum_eventlog::{ExecuteError, Loaded, Outcome};
+use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError, Outcome};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -56,7 +59,7 @@ impl Commands {
     ///
     /// # Errors
     /// A task that is not of the lesson or not yet open, an empty, short or unreadable answer, another's or an ended
-    /// lesson, a failing model or log.
+    /// lesson, no evaluation that is left, a failing model or log.
     pub async fn submit_attempt(
         &self,
         request: &Request,
@@ -69,9 +72,10 @@ impl Commands {
         if let Some(outcome) = self.log.recall(&context).await? {
             return Ok(outcome);
         }
-        let verdict = OnceCell::new();
-        let (attempt, verdict) = (&attempt, &verdict);
-        self.log
+        let (verdict, metered) = (OnceCell::new(), AtomicBool::new(false));
+        let (attempt, verdict, metered) = (&attempt, &verdict, &metered);
+        let outcome = self
+            .log
             .execute::<Lesson, _, Error, _>(
                 &context,
                 &lesson_id.to_string(),
@@ -80,6 +84,13 @@ impl Commands {
                     let words = text::count_words(answer);
                     let course = own(&loaded.state, lesson_id, &request.caller)?;
                     course.check_attempt(&attempt.task_id, attempt.kind, words)?;
+                    if !verdict.initialized() {
+                        let left = self.evaluations_left(&request.caller.tenant, request.caller.user_id).await?;
+                        if left == Some(0) {
+                            return Err(credits::Error::NothingLeft(attempt_id).into());
+                        }
+                        metered.store(left.is_some(), Ordering::Relaxed);
+                    }
                     let verdict = verdict.get_or_try_init(|| self.evaluate(&attempt.task_id, answer)).await?;
                     Ok(Command::SubmitAttempt {
                         attempt_id,
@@ -93,7 +104,35 @@ impl Commands {
                 },
                 |lesson, events| evaluated(lesson_id, attempt_id, &attempt.task_id, lesson, events),
             )
-            .await
+            .await?;
+        if metered.load(Ordering::Relaxed) && !outcome.stored {
+            // The process that counts evaluations does this in any case; doing it here too, the next attempt finds it done.
+            if let Err(error) = self.count_evaluation(&context, request, attempt_id, outcome.position).await {
+                tracing::debug!(%error, "the evaluation is left to the process that counts them");
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Counts the evaluation that stands at `position`.
+    async fn count_evaluation(
+        &self,
+        context: &CommandContext,
+        request: &Request,
+        attempt_id: AttemptId,
+        position: i64,
+    ) -> Result<(), ExecuteError<crate::subscription::Error>> {
+        let found = self.log.read(position - 1, 1).await?;
+        let evaluated = found.first().filter(|event: &&baeum_domain::Recorded<_>| event.position == position);
+        let at = evaluated.ok_or(LogError::Closed)?.recorded_at;
+        let context = CommandContext {
+            command_id: self.clock().new_id(),
+            fingerprint: None,
+            expected_sequence: None,
+            causation_id: context.command_id,
+            ..context.clone()
+        };
+        self.charge_evaluation(&context, request.caller.user_id, attempt_id, at).await
     }
 
     async fn seal_answer(&self, request: &Request, answer: &str) -> Result<Sealed, Error> {

@@ -11,6 +11,9 @@ pub enum Whose {
     Themselves,
     /// Those of the learner whom each event names in `learner_id`.
     Learner,
+    /// The books, with some events that name a person in `subscriber`: what is bought and owed. They stay when the person is
+    /// forgotten, for the law asks for them; by then the id leads to nobody.
+    Subscriber,
     /// What was done with the data of the person whose id is the aggregate's. It stays when they are forgotten: it is
     /// the proof that they were.
     Record,
@@ -20,6 +23,9 @@ pub enum Whose {
 
 /// The field by which events of [`Whose::Learner`] name their learner.
 pub const LEARNER_FIELD: &str = "learner_id";
+
+/// The field by which events of [`Whose::Subscriber`] name a person, where they do.
+pub const SUBSCRIBER_FIELD: &str = "subscriber";
 
 const TABLE: &[(&str, Whose)] = &[
     (super::user::User::AGGREGATE, Whose::Themselves),
@@ -39,14 +45,14 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
     (crate::operations::simulated_clock::SimulatedClock::AGGREGATE, Whose::Nobody),
     (crate::subscription::billing_account::BillingAccount::AGGREGATE, Whose::Themselves),
-    // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
-    (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),
-    (crate::subscription::invoice::Invoice::AGGREGATE, Whose::Nobody),
+    (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Subscriber),
+    (crate::subscription::invoice::Invoice::AGGREGATE, Whose::Subscriber),
+    // Payments and refunds name invoices and payments only.
     (crate::subscription::payment::Payment::AGGREGATE, Whose::Nobody),
     (crate::subscription::plan::Plan::AGGREGATE, Whose::Nobody),
     (crate::subscription::refund::Refund::AGGREGATE, Whose::Nobody),
-    (crate::subscription::subscription::Subscription::AGGREGATE, Whose::Nobody),
+    (crate::subscription::subscription::Subscription::AGGREGATE, Whose::Subscriber),
 ];
 
 /// Whose events the aggregates of this type hold; nobody's for a type that this build does not know.
@@ -71,6 +77,20 @@ mod tests {
             assert!(known, "say in identity/subject.rs whose events the aggregate '{}' holds", info.aggregate);
         }
         assert_eq!(TABLE.len(), AGGREGATES.len(), "an aggregate is there that is none");
+    }
+
+    #[test]
+    fn the_books_of_a_person_begin_with_an_event_that_names_them() {
+        let first = ["SubscriptionStarted", "InvoiceIssued", "AllowanceGranted", "CreditPurchaseBilled"];
+        let mut found = 0;
+        for info in AGGREGATES.iter().filter(|info| whose(info.aggregate) == Whose::Subscriber) {
+            for (name, _, schema) in info.event_schemas().into_iter().filter(|(name, ..)| first.contains(name)) {
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                assert!(required.iter().any(|it| it == SUBSCRIBER_FIELD), "{name} does not name its subscriber");
+                found += 1;
+            }
+        }
+        assert_eq!(found, first.len());
     }
 
     #[test]

@@ -16,9 +16,9 @@ use crate::{
     money::{BASIS_POINTS, Money, MoneyError},
 };
 
-/// The id of a coupon's stream.
-pub fn id_of(code: &CouponCode) -> Uuid {
-    derive_id(&["coupon", code.as_str()])
+/// The id of a coupon's stream: each tenant has coupons of its own.
+pub fn id_of(tenant: &str, code: &CouponCode) -> Uuid {
+    derive_id(&["coupon", tenant, code.as_str()])
 }
 
 /// What is taken off a period.

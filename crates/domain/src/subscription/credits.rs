@@ -274,6 +274,11 @@ impl CreditBalance {
         self.included(at).saturating_add(self.balance)
     }
 
+    /// Whether evaluations are counted at the moment `at`: there is an allowance then, be it used up.
+    pub fn is_metered(&self, at: DateTime<Utc>) -> bool {
+        self.allowance.is_some_and(|it| it.from <= at && at < it.until)
+    }
+
     fn included(&self, at: DateTime<Utc>) -> u32 {
         let standing = self.allowance.filter(|it| it.from <= at && at < it.until);
         standing.map_or(0, |it| it.units.saturating_sub(it.used))

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod payment;
 pub mod period;
 pub mod plan;
+pub mod policy;
 pub mod proration;
 pub mod refund;
 pub mod settlement;

@@ -20,9 +20,9 @@ use crate::{
 /// The longest trial, in days.
 pub const MAX_TRIAL_DAYS: u16 = 365;
 
-/// The id of a plan's stream.
-pub fn id_of(plan_id: &PlanId) -> Uuid {
-    derive_id(&["plan", plan_id.as_str()])
+/// The id of a plan's stream: each tenant has plans of its own.
+pub fn id_of(tenant: &str, plan_id: &PlanId) -> Uuid {
+    derive_id(&["plan", tenant, plan_id.as_str()])
 }
 
 /// What is offered.

@@ -10,6 +10,7 @@
 //!   never longer: [`Contract::service_until`] needs no timer to be on time. Who starts or comes back pays first.
 //! - A pause costs no paid second, and a renewal that comes after service ended bills no past time.
 //! - What a plan change gives back stays as account credit, which is never negative.
+//! - One that was replaced by another of its subscriber never comes back: so nobody has two that run.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     decider::{Decider, DomainEvent},
     identity::locale::TimeZone,
-    ids::{CouponCode, InvoiceId, PlanId, SubscriptionId, UserId},
+    ids::{CouponCode, InvoiceId, PlanId, SubscriptionId, UserId, derive_id},
     money::{Currency, Money, MoneyError},
 };
 
@@ -36,6 +37,11 @@ mod rules;
 
 /// For how long a shown price can be confirmed, in minutes.
 pub const PREVIEW_MINUTES: i64 = 15;
+
+/// The id of a subscriber's first, second … subscription (`number` from 1).
+pub fn id_of(subscriber: UserId, number: u32) -> SubscriptionId {
+    SubscriptionId(derive_id(&["subscription", &subscriber.to_string(), &number.to_string()]))
+}
 
 /// Where a subscription stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
@@ -227,6 +233,13 @@ pub enum Event {
         /// What was taken off.
         discount: Option<Discount>,
     },
+    /// Another one of the subscriber takes its place: it never comes back.
+    SubscriptionReplaced {
+        /// The subscription, which has ended.
+        subscription_id: SubscriptionId,
+        /// The other one.
+        by: SubscriptionId,
+    },
 }
 
 impl DomainEvent for Event {
@@ -279,6 +292,9 @@ pub struct Contract {
     pub settled: BTreeSet<InvoiceId>,
     /// How often the plan was changed within a period, for a bill.
     pub changes: u32,
+    /// The one that took its place.
+    #[serde(default)]
+    pub replaced_by: Option<SubscriptionId>,
 }
 
 /// A bill that waits for its payment.
@@ -387,6 +403,11 @@ pub enum Command {
         /// Now.
         at: DateTime<Utc>,
     },
+    /// Let another one of the subscriber take its place, after its end. Comes before that one starts.
+    Replace {
+        /// The other one.
+        by: SubscriptionId,
+    },
 }
 
 /// Why a command is refused.
@@ -438,6 +459,9 @@ pub enum Error {
     /// The coupon does not fit the plan.
     #[error("coupon {1} cannot be used for subscription {0}: {2}")]
     CouponUnfit(SubscriptionId, CouponCode, MoneyError),
+    /// Another one took its place.
+    #[error("subscription {0} was replaced by {1}: go on with that one")]
+    Replaced(SubscriptionId, SubscriptionId),
     /// A moment that comes before what has happened.
     #[error("{1} is before what has happened to subscription {0}: send the present moment")]
     InThePast(SubscriptionId, DateTime<Utc>),
@@ -482,6 +506,7 @@ impl Decider for Subscription {
             (Command::CancelNow { at }, Some(contract)) => contract.cancel_now(at),
             (Command::CancelAtPeriodEnd, Some(contract)) => contract.cancel_at_period_end(),
             (Command::Reactivate { at }, Some(contract)) => contract.reactivate(at),
+            (Command::Replace { by }, Some(contract)) => contract.replace(by),
         }
     }
 
@@ -559,6 +584,7 @@ impl Decider for Subscription {
                 contract.status = Status::Active;
                 contract.renews = true;
             }
+            Event::SubscriptionReplaced { by, .. } => contract.replaced_by = Some(*by),
         }
     }
 }

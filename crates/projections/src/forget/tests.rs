@@ -4,6 +4,10 @@ use baeum_domain::{
     AnyEvent, Recorded,
     identity::erasure::{Command as ErasureCommand, Erasure, Ground, Requester},
     identity::user::{Command as UserCommand, Role, User},
+    subscription::{
+        credits::{self, CreditBalance},
+        subscription::{Command, Subscription},
+    },
 };
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -13,6 +17,7 @@ use crate::{
     identity::accesses::Accesses,
     rebuild::{Options, Outcome, SandboxName, compare, rebuild, rebuild_with, replay_into},
     registry,
+    subscription::testing::{SUBSCRIPTION, begin, issue, now, refund, request, spend},
     testing::{LEARNER, PATIENCE, World, in_a_world, in_a_world_with, preferences},
     wait_for,
 };
@@ -107,6 +112,13 @@ async fn what_a_person_still_does_after_their_erasure_leaves_no_row() {
         world.start_lesson(50, "2026-03-03").await;
         world.watch(50, 51, 60_000, "2026-03-03").await;
         world.attempt(50, 52, 0.5).await;
+        // What their bills still come to stays in the books, and leads to nobody.
+        issue(world, 2).await;
+        request(world, 2).await;
+        begin(world, 2, 1).await;
+        refund(world, 1, 90, 100).await;
+        world.execute::<Subscription>(SUBSCRIPTION.0, Command::CancelNow { at: now() }).await;
+        world.execute::<CreditBalance>(credits::id_of(LEARNER), spend(52)).await;
         world.project().await;
         assert_eq!(left(world).await, Vec::<&str>::new());
     })

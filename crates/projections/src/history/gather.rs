@@ -140,6 +140,7 @@ async fn find(log: &EventLog, projection: &dyn Projection, whose: Whose, to: i64
     let (learner, latest) = match whose {
         Whose::Lesson(lesson) => return Ok(one(Lesson::AGGREGATE, lesson.to_string())),
         Whose::Assessment(assessment) => return Ok(one(Assessment::AGGREGATE, assessment.to_string())),
+        Whose::Stream(kind, id) => return Ok(one(kind, id.to_string())),
         Whose::Learner(learner) => (learner, None),
         Whose::LatestLessons(learner, most) => (learner, Some(most)),
     };

@@ -1,14 +1,21 @@
 //! In which streams anything about a person is recorded: what a question about one person's past, or about everything
 //! that is kept of them, begins with.
 //!
-//! An event is about whom its field `learner_id` names; a user's own events are about that user. Events are kept in order
+//! An event is about whom its field `learner_id` or `subscriber` names; a user's own events are about that user. Events are kept in order
 //! by that person, so one that this build cannot read parks the index of nobody else: which they are is then known from
 //! [`crate::parking`]. It reads aggregates that this build does not know too, and parks them: a stream that is about someone
 //! must not be missing once a build knows it.
 
 use std::collections::BTreeMap;
 
-use baeum_domain::{AnyEvent, Decider, Recorded, identity::user::User, operations::parked_stream::ParkedStream};
+use baeum_domain::{
+    AnyEvent, Decider, Recorded,
+    identity::{
+        subject::{LEARNER_FIELD, SUBSCRIBER_FIELD},
+        user::User,
+    },
+    operations::parked_stream::ParkedStream,
+};
 use futures::future::BoxFuture;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -66,7 +73,12 @@ impl Projection for SubjectStreams {
     }
 
     fn order(&self) -> Order {
-        Order::ByField("learner_id")
+        Order::ByField(LEARNER_FIELD)
+    }
+
+    /// 2: it knows the streams of subscribers too.
+    fn version(&self) -> u32 {
+        2
     }
 
     fn apply<'a>(
@@ -109,7 +121,8 @@ impl Projection for SubjectStreams {
 
 /// Whom an event is about, where it is about anybody.
 fn subject(event: &Recorded<AnyEvent>) -> Result<Option<Uuid>, ProjectionError> {
-    match event.payload.field("learner_id").and_then(|it| it.parse().ok()) {
+    let named = event.payload.field(LEARNER_FIELD).or_else(|| event.payload.field(SUBSCRIBER_FIELD));
+    match named.and_then(|it| it.parse().ok()) {
         None if event.aggregate_type == User::AGGREGATE => aggregate_id(event).map(Some),
         named => Ok(named),
     }

@@ -109,6 +109,7 @@ pub(super) fn started(event: &Event) -> Option<Contract> {
         open: None,
         settled: BTreeSet::new(),
         changes: 0,
+        replaced_by: None,
     };
     if let Some(bill) = bill {
         contract.begin_period(*period, *discount);
@@ -411,6 +412,9 @@ impl Contract {
             }
             Status::Paused => Err(Error::WrongStatus(subscription_id, self.status, "resume it instead")),
             Status::Cancelled | Status::Expired => {
+                if let Some(by) = self.replaced_by {
+                    return Err(Error::Replaced(subscription_id, by));
+                }
                 self.nothing_open()?;
                 self.not_in_the_past(at)?;
                 let period = self.period_from(at).ok_or(Error::BeyondCalendar(subscription_id))?;
@@ -418,6 +422,24 @@ impl Contract {
                 Ok(vec![Event::SubscriptionReactivated { subscription_id, period, bill, discount }])
             }
         }
+    }
+
+    pub(super) fn replace(&self, by: SubscriptionId) -> Result<Vec<Event>, Error> {
+        let subscription_id = self.subscription_id;
+        match self.replaced_by {
+            Some(present) if present == by => return Ok(vec![]),
+            Some(present) => return Err(Error::Replaced(subscription_id, present)),
+            None => {}
+        }
+        if !self.has_ended() {
+            return Err(Error::WrongStatus(subscription_id, self.status, "change its plan, or cancel it first"));
+        }
+        Ok(vec![Event::SubscriptionReplaced { subscription_id, by }])
+    }
+
+    /// Whether it was cancelled or has expired.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, Status::Cancelled | Status::Expired)
     }
 
     /// Takes over a period that is billed, with what is taken off in it.

@@ -332,6 +332,20 @@ fn who_comes_back_begins_a_new_period_and_pays_first() {
 }
 
 #[test]
+fn what_was_replaced_never_comes_back() {
+    let other = id_of(MINA, 2);
+    let replace = |by| Command::Replace { by };
+    refused(going_on(), replace(other), "change its plan, or cancel it first");
+    let mut commands = going_on();
+    commands.push(Command::CancelNow { at: day(2, 14) });
+    let replaced = Event::SubscriptionReplaced { subscription_id: ID, by: other };
+    assert_eq!(then(commands.clone(), replace(other)), [replaced]);
+    commands.push(replace(other));
+    refused(commands.clone(), replace(id_of(MINA, 3)), "go on with that one");
+    refused(commands, Command::Reactivate { at: day(4, 1) }, "go on with that one");
+}
+
+#[test]
 fn a_coupon_counts_for_its_periods() {
     let begin = start_with(monthly(), Some(coupon(Some(2))), false);
     let commands = vec![begin, paid(1), end(1, day(2, 28)), paid(2), end(2, day(3, 31))];
