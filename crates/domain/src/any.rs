@@ -112,6 +112,16 @@ aggregates! {
     Refund(crate::subscription::refund::Refund),
     /// Of a subscriber's usage credits.
     CreditBalance(crate::subscription::credits::CreditBalance),
+    /// Of the SKUs that kits are made of.
+    Assortment(crate::kit::sku::Assortment),
+    /// Of the stock of a SKU.
+    Stock(crate::kit::stock::Stock),
+    /// Of the kits of a plan.
+    KitPlan(crate::kit::plan::KitPlan),
+    /// Of a learning kit.
+    Kit(crate::kit::kit::Kit),
+    /// Of where a learner's kits go.
+    DeliveryAddress(crate::kit::address::DeliveryAddress),
 }
 
 /// What readers of the log know of an aggregate.

@@ -63,6 +63,12 @@ uuid_ids! {
     RefundId,
     /// A purchase of usage credits.
     PurchaseId,
+    /// A learning kit, derived from the invoice of the period that it belongs to.
+    KitId,
+    /// Units of a SKU that are set aside for a kit.
+    ReservationId,
+    /// A unit in a kit: what its QR code names.
+    UnitId,
 }
 
 /// Why a name is not accepted.
@@ -143,6 +149,8 @@ slugs! {
     CouponCode = "coupon code",
     /// An instructor or partner who shares in what is paid.
     PartnerId = "partner id",
+    /// A stock keeping unit: what kits are made of.
+    SkuId = "SKU",
 }
 
 #[cfg(test)]

@@ -33,6 +33,11 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::progress::progress::Progress::AGGREGATE, Whose::Themselves),
     (crate::recommendation::recommendation::Recommendation::AGGREGATE, Whose::Learner),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
+    (crate::kit::sku::Assortment::AGGREGATE, Whose::Nobody),
+    (crate::kit::stock::Stock::AGGREGATE, Whose::Nobody),
+    (crate::kit::plan::KitPlan::AGGREGATE, Whose::Nobody),
+    (crate::kit::kit::Kit::AGGREGATE, Whose::Learner),
+    (crate::kit::address::DeliveryAddress::AGGREGATE, Whose::Themselves),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
     (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),
