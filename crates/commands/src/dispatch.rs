@@ -34,15 +34,15 @@ pub enum ProcessCommand {
 }
 
 impl ProcessCommand {
-    /// Whom it is about.
-    pub fn subject(&self) -> UserId {
+    /// Whom it is about: it is not done any more once they are forgotten. `None` for the books, which stay whoever is.
+    pub fn subject(&self) -> Option<UserId> {
         match self {
             Self::Curriculum(
                 curriculum::Command::Assign { learner_id, .. } | curriculum::Command::NoteLesson { learner_id, .. },
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
-            | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
+            | Self::SuggestWatchOptions { learner_id, .. } => Some(*learner_id),
         }
     }
 }

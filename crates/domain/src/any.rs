@@ -98,6 +98,8 @@ aggregates! {
     ImportedAttempt(crate::learning::imported_attempt::ImportedAttempt),
     /// Of an operator's deeds about a stream that was parked.
     ParkedStream(crate::operations::parked_stream::ParkedStream),
+    /// Of the clock of a platform on which time is travelled.
+    SimulatedClock(crate::operations::simulated_clock::SimulatedClock),
     /// Of a plan.
     Plan(crate::subscription::plan::Plan),
     /// Of a coupon.
@@ -122,6 +124,8 @@ aggregates! {
     Kit(crate::kit::kit::Kit),
     /// Of where a learner's kits go.
     DeliveryAddress(crate::kit::address::DeliveryAddress),
+    /// Of what a subscriber pays with.
+    BillingAccount(crate::subscription::billing_account::BillingAccount),
 }
 
 /// What readers of the log know of an aggregate.

@@ -10,6 +10,10 @@ pub trait Clock: Send + Sync + 'static {
 
     /// A fresh UUID of version 7, so that ids sort by the time of their making.
     fn new_id(&self) -> Uuid;
+
+    /// Tells it that the log has it stand at this moment: see [`crate::operations::simulated_clock`]. A clock that goes by
+    /// itself takes no notice.
+    fn stand_at(&self, _moment: DateTime<Utc>) {}
 }
 
 /// A source of unpredictable bytes, for keys, nonces and salts. Only `server` makes a real one.

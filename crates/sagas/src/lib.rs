@@ -13,7 +13,7 @@ mod store;
 
 pub use process::{Effect, Erased, Process};
 pub use runner::run;
-pub use store::{forget, has_passed, vacuum};
+pub use store::{at_rest, forget, has_passed, next_timer, vacuum};
 
 /// Every process, a line each.
 pub fn registry() -> Vec<Erased> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use baeum_commands::dispatch::ProcessCommand;
 use baeum_domain::{AnyEvent, Recorded};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -16,6 +17,21 @@ pub enum Effect {
         step: &'static str,
         /// The command.
         command: ProcessCommand,
+    },
+    /// Send a command when the clock has come to a moment, which may be past. A timer of this name that the instance has set
+    /// before, and that has not gone off, is set anew.
+    Schedule {
+        /// The timer's name within its instance.
+        timer: &'static str,
+        /// When it goes off.
+        at: DateTime<Utc>,
+        /// The command.
+        command: ProcessCommand,
+    },
+    /// Take a timer back. One that has gone off is a command, and is sent.
+    Unschedule {
+        /// The timer's name within its instance.
+        timer: &'static str,
     },
     /// The instance is done.
     Finish,

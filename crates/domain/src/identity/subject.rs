@@ -38,6 +38,8 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::kit::plan::KitPlan::AGGREGATE, Whose::Nobody),
     (crate::kit::kit::Kit::AGGREGATE, Whose::Learner),
     (crate::kit::address::DeliveryAddress::AGGREGATE, Whose::Themselves),
+    (crate::operations::simulated_clock::SimulatedClock::AGGREGATE, Whose::Nobody),
+    (crate::subscription::billing_account::BillingAccount::AGGREGATE, Whose::Themselves),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
     (crate::subscription::credits::CreditBalance::AGGREGATE, Whose::Nobody),

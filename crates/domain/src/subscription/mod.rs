@@ -5,9 +5,11 @@
 //! between accounts is in [`ledger`], what partners get of it in [`settlement`].
 
 pub mod bill;
+pub mod billing_account;
 pub mod coupon;
 pub mod credits;
 pub mod dunning;
+pub mod gateway;
 pub mod invoice;
 pub mod ledger;
 pub mod payment;
