@@ -24,6 +24,8 @@ const DAG: &[(&str, &[&str])] = &[
     // What speaks of payments knows nothing of the platform, and the two ends of that talk share no code.
     ("baeum-stripe", &[]),
     ("baeum-local-gateway", &[]),
+    ("baeum-carrier", &["baeum-domain"]),
+    ("baeum-local-carrier", &[]),
     (
         "baeum-server",
         &[
@@ -36,6 +38,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-sagas",
             "baeum-api",
             "baeum-exchange",
+            "baeum-carrier",
         ],
     ),
     (
@@ -72,7 +75,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
             "baeum-testing",
         ],
     ),
-    ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway"]),
+    ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway", "baeum-local-carrier"]),
     ("candle-core", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];

@@ -32,6 +32,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "progress", description = "Progress of learners"),
         (name = "emotion", description = "Emotion care, with consent only"),
         (name = "recommendation", description = "What to watch next"),
+        (name = "kit", description = "Learning kits, their SKUs and stock"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),
@@ -105,6 +106,8 @@ problems! {
     QueryProblems: 401 403 404 410 422 503;
     /// Of a stream.
     StreamProblems: 400 401 403 422 503;
+    /// Of a message that is signed.
+    MessageProblems: 400 401 404 409 413 422 503;
     /// Of something that needs no token.
     PublicProblems: 400 404 503;
 }

@@ -131,6 +131,11 @@ impl TenantState {
         })
     }
 
+    /// That of the tenant of this name, where it is served.
+    pub(crate) fn named(tenant: &str, api: &ApiState) -> Option<Self> {
+        Self::of(tenant, api)
+    }
+
     fn of(tenant: &str, api: &ApiState) -> Option<Self> {
         let desk = api.directory.find(tenant)?.clone();
         Some(Self { tenant: tenant.to_owned(), desk, api: api.clone() })

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use baeum_domain::{
-    Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender,
+    Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, kit::carrier::Carrier,
+    learning::evaluation::Evaluator, learning::planning::LessonPlanner, recommendation::recommending::Recommender,
 };
 use baeum_eventlog::EventLog;
 
@@ -35,13 +35,20 @@ pub struct Commands {
     pub(crate) log: EventLog,
     pub(crate) ports: Ports,
     pub(crate) vault: Vault,
+    pub(crate) carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Commands {
     /// Commands on `log` with the models and content of `ports`.
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
-        Self { log, ports, vault }
+        Self { log, ports, vault, carrier: None }
+    }
+
+    /// The same with a carrier that kits are handed to. Without one they wait.
+    #[must_use]
+    pub fn with_carrier(self, carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier: Some(carrier), ..self }
     }
 
     /// The log that the commands append to.

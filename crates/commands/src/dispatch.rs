@@ -8,7 +8,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Commands, Refusal, RefusalKind};
+use crate::{Commands, Refusal, RefusalKind, kit::step::KitStep};
 
 /// A command of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum ProcessCommand {
         /// After which lesson.
         lesson_id: LessonId,
     },
+    /// A step of a kit.
+    Kit(KitStep),
 }
 
 impl ProcessCommand {
@@ -43,6 +45,7 @@ impl ProcessCommand {
             | Self::Progress(progress::Command::Observe { learner_id, .. })
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. } => Some(*learner_id),
+            Self::Kit(step) => step.subject(),
         }
     }
 }
@@ -93,6 +96,7 @@ impl Commands {
             ProcessCommand::SuggestWatchOptions { learner_id, lesson_id } => {
                 self.suggest_watch_options(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
             }
+            ProcessCommand::Kit(step) => self.take_kit_step(context, step).await.map_err(classify),
         }
     }
 }

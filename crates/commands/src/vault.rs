@@ -37,11 +37,15 @@ pub enum Field {
     Email,
     /// What a person wants to be called.
     DisplayName,
+    /// Where their kits go.
+    Address,
+    /// The carrier's name of a shipment to them.
+    Shipment,
 }
 
 impl Field {
     /// Every field that is sealed.
-    pub const ALL: [Self; 3] = [Self::Answer, Self::Email, Self::DisplayName];
+    pub const ALL: [Self; 5] = [Self::Answer, Self::Email, Self::DisplayName, Self::Address, Self::Shipment];
 
     /// Its name in what is authenticated. Never changes.
     fn name(self) -> &'static str {
@@ -49,6 +53,8 @@ impl Field {
             Self::Answer => "lesson.answer",
             Self::Email => "credentials.email",
             Self::DisplayName => "credentials.display_name",
+            Self::Address => "kit.address",
+            Self::Shipment => "kit.shipment",
         }
     }
 }

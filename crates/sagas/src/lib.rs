@@ -5,6 +5,7 @@
 //! the log answers a repeated id with what it stored, so that a crash between any two steps resumes and no step takes
 //! effect twice.
 
+pub mod kit;
 pub mod learning;
 mod process;
 pub mod progress;
@@ -21,5 +22,7 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
+        Erased::of::<kit::kit_delivery::KitDelivery>(),
+        Erased::of::<kit::stock_expiry::StockExpiry>(),
     ]
 }

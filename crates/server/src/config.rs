@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     audit::AuditCommand,
+    carrier::{CarrierConfig, CarrierWords},
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
     irt::IrtCommand,
@@ -138,6 +139,8 @@ struct Words {
     clock_offset_seconds: String,
     #[command(flatten)]
     seal: SealWords,
+    #[command(flatten)]
+    carrier: CarrierWords,
 }
 
 /// Form of the log lines.
@@ -189,6 +192,8 @@ pub(crate) struct Config {
     pub(crate) clock_offset: TimeDelta,
     /// How the log is sealed.
     pub(crate) seal: SealConfig,
+    /// The carrier that kits are handed to, where there is one.
+    pub(crate) carrier: Option<CarrierConfig>,
 }
 
 /// A value that cannot be used.
@@ -267,6 +272,7 @@ impl Config {
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         check("BAEUM_ADMIN_EMAIL (--admin-email)", admin.as_ref().map(drop).map_err(ToString::to_string));
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
+        let carrier = words.carrier.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         check(&format!("the role '{}'", command.name()), servers(&command, has_database, words.nats_url.is_some()));
@@ -299,6 +305,7 @@ impl Config {
                 admin,
                 clock_offset,
                 seal,
+                carrier,
             })
         } else {
             Err(errors)

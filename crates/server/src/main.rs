@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit;
+mod carrier;
 mod catalog;
 mod clock;
 mod config;
