@@ -109,7 +109,6 @@ kinds! {
     409 "erasure-not-done" "The erasure has not taken place" "Its key is destroyed first."
     409 "too-many-skus" "There are too many SKUs" "Revise one that is retired."
     409 "reservation-of-another-kit" "The reservation is of another kit" "Name the kit that it was made for."
-    409 "reservation-ended" "The reservation has ended" "Reserve anew."
     409 "kit-exists" "The kit exists" "There is one kit a bill."
     409 "kit-not-ready" "The kit cannot be packed yet" "It is packed once it is paid and stock is set aside for every item."
     409 "kit-not-packed" "The kit is not packed" "It is handed over once it is packed."

@@ -126,7 +126,6 @@ refusals! {
         Over(_) => Invalid "reservation-over",
         NotReserved(..) => NotFound "reservation-not-found",
         OfAnotherKit(..) => Conflict "reservation-of-another-kit",
-        Ended(..) => Conflict "reservation-ended",
     }
     kit_plan::Error {
         Impossible(..) => Invalid "kit-not-possible",

@@ -124,13 +124,7 @@ impl Desk {
         self.state().shipments.values().cloned().collect()
     }
 
-    pub(crate) async fn track(
-        &self,
-        reference: &str,
-        whereabouts: &str,
-        at: &str,
-        messages: &[Message],
-    ) -> Vec<u16> {
+    pub(crate) async fn track(&self, reference: &str, whereabouts: &str, at: &str, messages: &[Message]) -> Vec<u16> {
         if let Some(shipment) = self.state().shipments.get_mut(reference) {
             shipment.tracking.push((whereabouts.to_owned(), at.to_owned()));
         }

@@ -500,10 +500,7 @@ pub async fn at_rest(
 /// When the database cannot be reached.
 pub async fn next_timer(pool: &PgPool, registry: &[Erased]) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     let names: Vec<&str> = registry.iter().map(|it| it.name).collect();
-    sqlx::query_scalar("SELECT min(at) FROM process_timers WHERE process = ANY($1)")
-        .bind(names)
-        .fetch_one(pool)
-        .await
+    sqlx::query_scalar("SELECT min(at) FROM process_timers WHERE process = ANY($1)").bind(names).fetch_one(pool).await
 }
 
 /// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
@@ -624,7 +621,8 @@ mod tests {
         let (pool, start) = (&database.pool, DateTime::UNIX_EPOCH);
         take_over(pool, &process, 1, start).await.expect("taken over");
         let mut db = begin(pool).await.expect("begun");
-        let twice = [schedule("again", 1), schedule("again", 3), schedule("gone", 1), Effect::Unschedule { timer: "gone" }];
+        let twice =
+            [schedule("again", 1), schedule("again", 3), schedule("gone", 1), Effect::Unschedule { timer: "gone" }];
         keep(&mut db, &process, twice.into()).await;
         keep(&mut db, &process, vec![schedule("first", 2)]).await;
         db.commit().await.expect("committed");

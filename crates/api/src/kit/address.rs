@@ -62,7 +62,8 @@ pub(crate) async fn put_address(
     Incoming { request, body }: Incoming<DeliveryAddress>,
 ) -> Result<Response, Problem> {
     let country = body.country.parse();
-    let country = country.map_err(|error| Problem::new("invalid-body", format!("country: {error}")).with("field", "country"))?;
+    let country =
+        country.map_err(|error| Problem::new("invalid-body", format!("country: {error}")).with("field", "country"))?;
     let DeliveryAddress { recipient, street, city, postal_code, phone, .. } = body;
     let address = Address { recipient, street, city, postal_code, country, phone };
     let outcome = state.commands().set_delivery_address(&request, &address).await?;

@@ -8,14 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    docs::MessageProblems,
-    json,
-    layers::RequestId,
-    problem::Problem,
-    state::ApiState,
-    tenants::TenantState,
-};
+use crate::{docs::MessageProblems, json, layers::RequestId, problem::Problem, state::ApiState, tenants::TenantState};
 
 /// The header of the carrier's signature.
 const SIGNATURE: &str = "carrier-signature";

@@ -4,7 +4,6 @@ use axum::response::Response;
 use baeum_commands::vault::Field;
 use baeum_domain::ids::KitId;
 use baeum_projections::kit::kits;
-use uuid::Uuid;
 
 use super::wire::KitAnswer;
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
 
 /// A kit: what it is made of, unless it is a blind box that is not revealed, and where it is.
 #[utoipa::path(
-    get, path = "/v1/kits/{id}", tag = "kit", security(("bearer" = [])), params(("id" = Uuid, Path), MinPosition),
+    get, path = "/v1/kits/{id}", tag = "kit", security(("bearer" = [])), params(("id" = uuid::Uuid, Path), MinPosition),
     responses(
         (status = 200, description = "The kit", body = KitAnswer, headers(("ETag" = String))),
         QueryProblems,

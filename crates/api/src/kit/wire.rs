@@ -44,8 +44,7 @@ impl KitMoney {
     /// `money-not-possible`.
     pub(super) fn read(&self, field: &'static str) -> Result<DomainMoney, Problem> {
         let wrong = |detail: String| Problem::new("money-not-possible", detail).with("field", field);
-        let currency: Currency =
-            self.currency.parse().map_err(|error| wrong(format!("{field}.currency: {error}")))?;
+        let currency: Currency = self.currency.parse().map_err(|error| wrong(format!("{field}.currency: {error}")))?;
         if self.decimals.is_some_and(|decimals| decimals != currency.decimals()) {
             return Err(wrong(format!("{field}.decimals: {currency} has {}", currency.decimals())));
         }

@@ -9,6 +9,7 @@ mod client;
 mod conditional;
 mod erasure;
 mod journey;
+mod kits;
 mod log;
 mod models;
 mod openapi;

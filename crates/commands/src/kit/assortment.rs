@@ -43,9 +43,7 @@ impl Commands {
     async fn change_assortment(&self, request: &Request, command: Command) -> Result<Outcome<()>, ExecuteError<Error>> {
         let id = sku::id_of(&request.caller.tenant).to_string();
         let prepare = |_: Loaded<Assortment>| std::future::ready(Ok(command.clone()));
-        self.log
-            .execute::<Assortment, (), Error, _>(&request.context(self.clock()), &id, prepare, |_, _| ())
-            .await
+        self.log.execute::<Assortment, (), Error, _>(&request.context(self.clock()), &id, prepare, |_, _| ()).await
     }
 
     /// What is known of a SKU.

@@ -117,8 +117,7 @@ impl Commands {
         let mut gone = order.unavailable.clone();
         gone.insert(unavailable.clone());
         let kept: Vec<_> = order.items.values().filter(|it| it.slot != slot).map(|it| it.sku.clone()).collect();
-        let wanted =
-            Wanted { kit_id: order.kit_id, unavailable: &gone, kept: &kept, items: 1, limits: order.limits };
+        let wanted = Wanted { kit_id: order.kit_id, unavailable: &gone, kept: &kept, items: 1, limits: order.limits };
         Ok(self.choose(tenant, &learner, &wanted).await?.ok().and_then(|mut choices| choices.pop()))
     }
 

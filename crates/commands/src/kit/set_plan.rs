@@ -33,11 +33,7 @@ impl Commands {
     ///
     /// # Errors
     /// A caller who may not, or a failing log.
-    pub async fn end_kit_plan(
-        &self,
-        request: &Request,
-        plan_id: PlanId,
-    ) -> Result<Outcome<()>, ExecuteError<Error>> {
+    pub async fn end_kit_plan(&self, request: &Request, plan_id: PlanId) -> Result<Outcome<()>, ExecuteError<Error>> {
         must_be_admin(&request.caller).map_err(ExecuteError::Refused)?;
         self.change_kit_plan(request, &plan_id.clone(), Command::End { plan_id }).await
     }
@@ -50,8 +46,6 @@ impl Commands {
     ) -> Result<Outcome<()>, ExecuteError<Error>> {
         let id = plan::id_of(&request.caller.tenant, plan_id).to_string();
         let prepare = |_: Loaded<KitPlan>| std::future::ready(Ok(command.clone()));
-        self.log
-            .execute::<KitPlan, (), Error, _>(&request.context(self.clock()), &id, prepare, |_, _| ())
-            .await
+        self.log.execute::<KitPlan, (), Error, _>(&request.context(self.clock()), &id, prepare, |_, _| ()).await
     }
 }

@@ -110,4 +110,3 @@ impl Commands {
         self.log.execute::<Stock, Level, Error, _>(&context, &id, prepare, level).await
     }
 }
-

@@ -118,7 +118,10 @@ mod tests {
     fn a_reference_names_tenant_and_kit() {
         let text = "main/00000000-0000-0000-0000-000000000007";
         let reference: Reference = text.parse().expect("ours");
-        assert_eq!((reference.tenant.as_str(), reference.kit_id.0.as_u128(), reference.to_string().as_str()), ("main", 7, text));
+        assert_eq!(
+            (reference.tenant.as_str(), reference.kit_id.0.as_u128(), reference.to_string().as_str()),
+            ("main", 7, text)
+        );
         assert!("main".parse::<Reference>().is_err() && "main/x".parse::<Reference>().is_err());
     }
 }

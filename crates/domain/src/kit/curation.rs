@@ -201,7 +201,8 @@ impl Search<'_> {
     /// Its points, less what the kit has of the same already.
     fn points(&self, number: usize) -> i32 {
         let candidate = &self.candidates[number];
-        let has = self.kept.iter().copied().chain(self.chosen.iter().map(|(chosen, _)| self.candidates[*chosen].listing));
+        let has =
+            self.kept.iter().copied().chain(self.chosen.iter().map(|(chosen, _)| self.candidates[*chosen].listing));
         let (mut kinds, mut topics) = (BTreeSet::<Kind>::new(), BTreeSet::<&Topic>::new());
         for listing in has {
             kinds.insert(listing.kind);
@@ -221,7 +222,8 @@ impl Search<'_> {
         values.sort_unstable();
         let cheapest: i64 = values.iter().take(missing).sum();
         let dearest: i64 = values.iter().rev().take(missing).sum();
-        self.worth + cheapest <= self.input.limits.most.minor() && self.worth + dearest >= self.input.limits.least.minor()
+        self.worth + cheapest <= self.input.limits.most.minor()
+            && self.worth + dearest >= self.input.limits.least.minor()
     }
 }
 

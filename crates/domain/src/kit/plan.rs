@@ -226,7 +226,11 @@ mod tests {
             (KitTerms { limits: limits(money(2, "KRW"), money(1, "KRW")), ..terms(1) }, "at least one range"),
             (KitTerms { limits: limits(money(1, "KRW"), money(2, "USD")), ..terms(1) }, "at least one range"),
             (
-                KitTerms { limits: [limits(money(1, "KRW"), money(2, "KRW")), limits(money(1, "KRW"), money(3, "KRW"))].concat(), ..terms(1) },
+                KitTerms {
+                    limits: [limits(money(1, "KRW"), money(2, "KRW")), limits(money(1, "KRW"), money(3, "KRW"))]
+                        .concat(),
+                    ..terms(1)
+                },
                 "one range of values a currency",
             ),
         ] {

@@ -345,9 +345,7 @@ mod tests {
         let retired = Event::SkuRetired { sku: sku("tea") };
         given::<Assortment>([listed()]).when(Command::Retire { sku: sku("tea") }).then([retired.clone()]);
         let back = Event::SkuRevised { sku: sku("tea"), revision: 2, listing: tea() };
-        given::<Assortment>([listed(), retired])
-            .when(Command::List { sku: sku("tea"), listing: tea() })
-            .then([back]);
+        given::<Assortment>([listed(), retired]).when(Command::List { sku: sku("tea"), listing: tea() }).then([back]);
         given::<Assortment>([]).when(Command::Retire { sku: sku("tea") }).then_refused("there is no SKU tea");
     }
 

@@ -345,9 +345,6 @@ pub enum Error {
     /// It is of another kit.
     #[error("reservation {0} of SKU {1} is of another kit")]
     OfAnotherKit(ReservationId, SkuId),
-    /// It came to another end.
-    #[error("reservation {0} of SKU {1} was {2}: reserve anew")]
-    Ended(ReservationId, SkuId, Fate),
 }
 
 impl Stock {
@@ -433,8 +430,7 @@ impl Decider for Stock {
             Event::StockRanLow { .. } => self.low = true,
             Event::StockRanOut { .. } => self.out = true,
         }
-        // While a count is taken in there may be fewer on the shelf than are set aside: what is too much follows.
-        let available = self.on_hand.saturating_sub(self.reserved());
+        let available = self.available();
         self.low &= available <= self.threshold;
         self.out &= available == 0;
     }

@@ -110,7 +110,10 @@ mod tests {
             world.execute::<KitPlanAggregate>(id_of("main", &plan("basic")), end).await;
             world.project().await;
             let listed = list(&world.pool, "main").await.expect("a database");
-            assert_eq!(listed.iter().map(|it| (it.plan_id.as_str(), &it.terms)).collect::<Vec<_>>(), [("plus", &terms(3))]);
+            assert_eq!(
+                listed.iter().map(|it| (it.plan_id.as_str(), &it.terms)).collect::<Vec<_>>(),
+                [("plus", &terms(3))]
+            );
         })
         .await;
     }

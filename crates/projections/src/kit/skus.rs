@@ -136,14 +136,7 @@ mod tests {
             }
             let last = world.execute::<Assortment>(id_of("main"), Command::Retire { sku: sku("tea") }).await;
             world.project().await;
-            let row = Sku {
-                sku: sku("tea"),
-                revision: 2,
-                listing: dearer,
-                retired: true,
-                version: 3,
-                position: last,
-            };
+            let row = Sku { sku: sku("tea"), revision: 2, listing: dearer, retired: true, version: 3, position: last };
             assert_eq!(list(&world.pool, "main").await.expect("a database"), [row]);
         })
         .await;

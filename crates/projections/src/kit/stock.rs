@@ -161,7 +161,8 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             to = Change { on_hand: -i64::from(*units), committed: i64::from(*units), ..to };
             sku
         }
-        Event::StockReleased { sku, reservation_id, .. } | Event::StockReservationExpired { sku, reservation_id, .. } => {
+        Event::StockReleased { sku, reservation_id, .. }
+        | Event::StockReservationExpired { sku, reservation_id, .. } => {
             end(db, id, *reservation_id).await?;
             sku
         }
@@ -255,7 +256,8 @@ mod tests {
     async fn stock_shows_what_is_there_set_aside_and_gone() {
         in_a_world(async |world| {
             let at = baeum_domain::Clock::now(world.clock.as_ref());
-            let (reservation_id, kit_id) = (ReservationId(Uuid::from_u128(1)), baeum_domain::ids::KitId(Uuid::from_u128(2)));
+            let (reservation_id, kit_id) =
+                (ReservationId(Uuid::from_u128(1)), baeum_domain::ids::KitId(Uuid::from_u128(2)));
             let expires_at = at + TimeDelta::days(1);
             let reserve = |n, units| Command::Reserve {
                 sku: sku("tea"),

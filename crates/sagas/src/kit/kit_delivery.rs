@@ -35,7 +35,7 @@ use baeum_domain::{
         kit::{CancelReason, Event, Item, id_of},
         stock::{self, Cause},
     },
-    subscription::{invoice, subscription},
+    subscription::{bill::Purpose, invoice, subscription},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -47,29 +47,68 @@ pub struct KitDelivery;
 
 /// Steps by the place in the kit, so that each of an event has its name.
 const RESERVE: [&str; 10] = [
-    "reserve-1", "reserve-2", "reserve-3", "reserve-4", "reserve-5", "reserve-6", "reserve-7", "reserve-8", "reserve-9",
+    "reserve-1",
+    "reserve-2",
+    "reserve-3",
+    "reserve-4",
+    "reserve-5",
+    "reserve-6",
+    "reserve-7",
+    "reserve-8",
+    "reserve-9",
     "reserve-10",
 ];
 const COMMIT: [&str; 10] = [
-    "commit-1", "commit-2", "commit-3", "commit-4", "commit-5", "commit-6", "commit-7", "commit-8", "commit-9",
+    "commit-1",
+    "commit-2",
+    "commit-3",
+    "commit-4",
+    "commit-5",
+    "commit-6",
+    "commit-7",
+    "commit-8",
+    "commit-9",
     "commit-10",
 ];
 const GIVE_BACK: [&str; 10] = [
-    "give-back-1", "give-back-2", "give-back-3", "give-back-4", "give-back-5", "give-back-6", "give-back-7",
-    "give-back-8", "give-back-9", "give-back-10",
+    "give-back-1",
+    "give-back-2",
+    "give-back-3",
+    "give-back-4",
+    "give-back-5",
+    "give-back-6",
+    "give-back-7",
+    "give-back-8",
+    "give-back-9",
+    "give-back-10",
 ];
 /// When it is tried again to send a kit whose address is not known, in days.
 const SHIP_AGAIN: [(&str, i64); 13] = [
-    ("ship-day-1", 1), ("ship-day-2", 2), ("ship-day-3", 3), ("ship-day-4", 4), ("ship-day-5", 5), ("ship-day-6", 6),
-    ("ship-day-7", 7), ("ship-day-8", 8), ("ship-day-9", 9), ("ship-day-10", 10), ("ship-day-11", 11),
-    ("ship-day-12", 12), ("ship-day-13", 13),
+    ("ship-day-1", 1),
+    ("ship-day-2", 2),
+    ("ship-day-3", 3),
+    ("ship-day-4", 4),
+    ("ship-day-5", 5),
+    ("ship-day-6", 6),
+    ("ship-day-7", 7),
+    ("ship-day-8", 8),
+    ("ship-day-9", 9),
+    ("ship-day-10", 10),
+    ("ship-day-11", 11),
+    ("ship-day-12", 12),
+    ("ship-day-13", 13),
 ];
 /// After how many days without an address it is given up.
 const NO_ADDRESS_DAYS: i64 = 14;
 /// When the carrier is asked where a kit is, in days: it may have told before.
 const TRACK: [(&str, i64); 7] = [
-    ("track-day-1", 1), ("track-day-2", 2), ("track-day-3", 3), ("track-day-5", 5), ("track-day-8", 8),
-    ("track-day-13", 13), ("track-day-21", 21),
+    ("track-day-1", 1),
+    ("track-day-2", 2),
+    ("track-day-3", 3),
+    ("track-day-5", 5),
+    ("track-day-8", 8),
+    ("track-day-13", 13),
+    ("track-day-21", 21),
 ];
 /// After how many days without a delivery a kit counts as lost.
 const LOST_DAYS: i64 = 30;
@@ -113,16 +152,20 @@ enum OfStock {
 
 /// The bill of a period that began, with its subscription and number.
 fn begun(event: &AnyEvent) -> Option<(SubscriptionId, InvoiceId, u32)> {
-    use subscription::Event::{SubscriptionReactivated, SubscriptionRenewed, SubscriptionStarted};
+    use subscription::Event::{
+        SubscriptionPlanChanged, SubscriptionReactivated, SubscriptionRenewed, SubscriptionStarted,
+    };
     let AnyEvent::Subscription(event) = event else { return None };
-    match event {
+    let (subscription_id, period, bill) = match event {
+        // A change of plan bills a period where it begins one.
         SubscriptionStarted { subscription_id, period, bill: Some(bill), .. }
+        | SubscriptionPlanChanged { subscription_id, period, bill: Some(bill), .. }
         | SubscriptionRenewed { subscription_id, period, bill, .. }
-        | SubscriptionReactivated { subscription_id, period, bill, .. } => {
-            Some((*subscription_id, bill.invoice_id, period.number))
-        }
-        _ => None,
-    }
+        | SubscriptionReactivated { subscription_id, period, bill, .. } => (subscription_id, period, bill),
+        _ => return None,
+    };
+    let of_period = matches!(bill.purpose, Purpose::Period { .. });
+    of_period.then_some((*subscription_id, bill.invoice_id, period.number))
 }
 
 /// The kit that an event concerns.
@@ -166,6 +209,7 @@ impl Process for KitDelivery {
         "SubscriptionStarted",
         "SubscriptionRenewed",
         "SubscriptionReactivated",
+        "SubscriptionPlanChanged",
         "SubscriptionCancelled",
         "InvoicePaid",
         "InvoiceVoided",
@@ -322,16 +366,13 @@ impl Reaction<'_> {
                 again.chain([self.timer("address", end, KitDeed::Cancel(CancelReason::NoAddress))]).collect()
             }
             Event::KitShipped { .. } => {
-                let ask = TRACK
-                    .iter()
-                    .map(|(timer, days)| self.timer(timer, now + TimeDelta::days(*days), KitDeed::Track));
+                let ask =
+                    TRACK.iter().map(|(timer, days)| self.timer(timer, now + TimeDelta::days(*days), KitDeed::Track));
                 let lost = self.timer("lost", now + TimeDelta::days(LOST_DAYS), KitDeed::Cancel(CancelReason::Lost));
                 unschedule(&SHIP_AGAIN, "address").into_iter().chain(ask).chain([lost]).collect()
             }
             Event::KitRevealed { .. } => vec![Effect::Unschedule { timer: "reveal" }],
-            Event::KitDelivered { .. } => {
-                unschedule(&TRACK, "lost").into_iter().chain([Effect::Finish]).collect()
-            }
+            Event::KitDelivered { .. } => unschedule(&TRACK, "lost").into_iter().chain([Effect::Finish]).collect(),
             Event::KitReturned { .. } => {
                 let made_good = self.kit("compensate", KitDeed::Compensate);
                 let end = unschedule(&TRACK, "lost").into_iter().chain([Effect::Finish]);
@@ -358,7 +399,8 @@ impl Reaction<'_> {
                 if !cancelled =>
             {
                 let gone = self.after.places.iter().find(|(_, place)| place.reservation_id == *reservation_id);
-                let replace = gone.map(|(slot, place)| KitDeed::Replace { slot: *slot, unavailable: place.sku.clone() });
+                let replace =
+                    gone.map(|(slot, place)| KitDeed::Replace { slot: *slot, unavailable: place.sku.clone() });
                 replace.map(|deed| self.kit("replace", deed)).into_iter().collect()
             }
             _ => vec![],

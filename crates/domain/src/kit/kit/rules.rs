@@ -11,32 +11,14 @@ use crate::{
 
 /// The first events of a kit.
 pub(super) fn open(command: Command) -> Vec<Event> {
-    let Command::Open {
-        learner_id,
-        subscription_id,
-        period,
-        invoice_id,
-        limits,
-        reveal_at,
-        hold_until,
-        choices,
-        at,
-    } = command
+    let Command::Open { learner_id, subscription_id, period, invoice_id, limits, reveal_at, hold_until, choices, at } =
+        command
     else {
         return vec![];
     };
     let kit_id = id_of(invoice_id);
-    let opened = Event::KitOpened {
-        kit_id,
-        learner_id,
-        subscription_id,
-        period,
-        invoice_id,
-        limits,
-        reveal_at,
-        hold_until,
-        at,
-    };
+    let opened =
+        Event::KitOpened { kit_id, learner_id, subscription_id, period, invoice_id, limits, reveal_at, hold_until, at };
     let Ok(choices) = choices else {
         return vec![opened, Event::KitCancelled { kit_id, learner_id, reason: CancelReason::NothingSuitable, at }];
     };
@@ -49,7 +31,16 @@ pub(super) fn open(command: Command) -> Vec<Event> {
 fn item(kit_id: KitId, slot: u8, choice: Choice) -> Item {
     let Choice { sku, listing, value, reason } = choice;
     let reservation_id = reservation_id(kit_id, slot, &sku);
-    Item { slot, sku, kind: listing.kind, opens: listing.opens, grams: listing.parcel_grams, value, reservation_id, reason }
+    Item {
+        slot,
+        sku,
+        kind: listing.kind,
+        opens: listing.opens,
+        grams: listing.parcel_grams,
+        value,
+        reservation_id,
+        reason,
+    }
 }
 
 impl Order {
@@ -99,8 +90,8 @@ impl Order {
             Command::Revoke { slot, at } => self.revoke(slot, at),
             Command::Cancel { .. } if cancelled => Ok(vec![]),
             Command::Cancel { reason, at } => {
-                let possible = self.stage < Stage::Packed
-                    || (self.stage < Stage::Delivered && reason.holds_when_packed());
+                let possible =
+                    self.stage < Stage::Packed || (self.stage < Stage::Delivered && reason.holds_when_packed());
                 if !possible {
                     return Err(Error::OnItsWay(kit_id, self.stage));
                 }

@@ -104,7 +104,8 @@ fn a_kit_for_which_nothing_suits_is_cancelled_and_worth_the_least_that_was_promi
 
 #[test]
 fn an_item_that_cannot_be_had_gives_way_to_another_or_the_kit_is_cancelled() {
-    let replace = |choice| Command::Replace { slot: 2, unavailable: sku("cards"), choice, hold_until: at(21), at: at(1) };
+    let replace =
+        |choice| Command::Replace { slot: 2, unavailable: sku("cards"), choice, hold_until: at(21), at: at(1) };
     let item = Item {
         slot: 2,
         sku: sku("tea"),

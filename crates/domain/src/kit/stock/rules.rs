@@ -38,7 +38,9 @@ impl Stock {
                 }])
             }
             Command::Commit { sku, reservation_id, kit_id, at } => self.commit(sku, reservation_id, kit_id, at),
-            Command::GiveBack { sku, reservation_id, kit_id, at } => Ok(self.give_back(sku, reservation_id, kit_id, at)),
+            Command::GiveBack { sku, reservation_id, kit_id, at } => {
+                Ok(self.give_back(sku, reservation_id, kit_id, at))
+            }
             Command::Expire { sku, reservation_id, at } => Ok(self
                 .held
                 .get(&reservation_id)
@@ -72,8 +74,8 @@ impl Stock {
         if found > MAX_UNITS {
             return Err(Error::Quantity { sku, units: found, reason: "there are at most 10000000 on the shelf" });
         }
-        let mut events = vec![Event::StockCounted { sku: sku.clone(), count_id, expected: self.on_hand, found, at }];
-        // Who came last goes without.
+        // Who came last goes without; first, so that never more is set aside than there is.
+        let mut events = vec![];
         let mut latest: Vec<(&ReservationId, &Held)> = self.held.iter().collect();
         latest.sort_by_key(|(id, held)| Reverse((held.since, **id)));
         let mut reserved = self.reserved();
@@ -91,6 +93,7 @@ impl Stock {
                 at,
             });
         }
+        events.push(Event::StockCounted { sku, count_id, expected: self.on_hand, found, at });
         Ok(events)
     }
 
@@ -111,14 +114,14 @@ impl Stock {
         let settled = settled.ok_or_else(|| Error::NotReserved(reservation_id, sku.clone()))?;
         let (units, available) = (settled.units, self.available());
         match settled.fate {
-            Fate::Committed | Fate::Declined => Ok(vec![]),
+            // Who waits for it has been told what became of it.
+            Fate::Committed | Fate::Declined | Fate::Released | Fate::Returned => Ok(vec![]),
             Fate::Expired if units <= available => {
                 Ok(vec![Event::StockCommitted { sku, reservation_id, kit_id, units, at }])
             }
             Fate::Expired => {
                 Ok(vec![Event::StockReservationDeclined { sku, reservation_id, kit_id, units, available, at }])
             }
-            fate @ (Fate::Released | Fate::Returned) => Err(Error::Ended(reservation_id, sku, fate)),
         }
     }
 

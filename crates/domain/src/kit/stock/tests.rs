@@ -42,7 +42,13 @@ fn give_back(n: u128) -> Command {
 }
 
 fn expired(n: u128, units: u32) -> Event {
-    Event::StockReservationExpired { sku: sku("tea"), reservation_id: reservation(n), kit_id: kit(n), units, at: at(21) }
+    Event::StockReservationExpired {
+        sku: sku("tea"),
+        reservation_id: reservation(n),
+        kit_id: kit(n),
+        units,
+        at: at(21),
+    }
 }
 
 fn ran_out() -> Event {
@@ -90,17 +96,12 @@ fn committed_units_leave_and_come_back_once() {
     given::<Stock>(history.clone()).when(commit(1)).then([committed(1, 3)]);
     let left = Stock::fold(&[received(10), reserved(1, 3), committed(1, 3)]);
     assert_eq!((left.on_hand, left.reserved(), left.available()), (7, 0, 7));
-    let returned = Event::StockReturned {
-        sku: sku("tea"),
-        reservation_id: reservation(1),
-        kit_id: kit(1),
-        units: 3,
-        at: at(3),
-    };
+    let returned =
+        Event::StockReturned { sku: sku("tea"), reservation_id: reservation(1), kit_id: kit(1), units: 3, at: at(3) };
     given::<Stock>([received(10), reserved(1, 3), committed(1, 3)]).when(give_back(1)).then([returned.clone()]);
     let back = [received(10), reserved(1, 3), committed(1, 3), returned];
     assert_eq!(Stock::fold(&back).available(), 10);
-    given::<Stock>(back).when(commit(1)).then_refused("was returned");
+    given::<Stock>(back).when(commit(1)).then([]);
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn a_reservation_that_is_given_up_is_available_again() {
     };
     given::<Stock>([received(10), reserved(1, 3)]).when(give_back(1)).then([released.clone()]);
     given::<Stock>([received(10), reserved(1, 3), released.clone()]).when(reserve(1, 3)).then([]);
-    given::<Stock>([received(10), reserved(1, 3), released]).when(commit(1)).then_refused("was released");
+    given::<Stock>([received(10), reserved(1, 3), released]).when(commit(1)).then([]);
     given::<Stock>([received(10)]).when(give_back(1)).then([]);
     given::<Stock>([received(10)]).when(commit(1)).then_refused("there is no reservation");
 }
@@ -163,7 +164,7 @@ fn a_count_that_finds_too_few_releases_the_latest_reservations() {
         cause: Cause::Shortfall,
         at: at(3),
     };
-    given::<Stock>([received(10), reserved(1, 4), later]).when(count).then([counted, released, ran_out()]);
+    given::<Stock>([received(10), reserved(1, 4), later]).when(count).then([released, counted, ran_out()]);
 }
 
 #[test]
@@ -228,6 +229,7 @@ proptest! {
                     _ => {}
                 }
                 stock.evolve(event);
+                prop_assert!(stock.reserved() <= stock.on_hand, "after {event:?}");
             }
             prop_assert!(on_hand >= 0);
             prop_assert_eq!(i64::from(stock.on_hand), on_hand);
