@@ -25,6 +25,8 @@ const DAG: &[(&str, &[&str])] = &[
     ("baeum-stripe", &[]),
     ("baeum-local-gateway", &[]),
     ("baeum-gateway", &["baeum-domain", "baeum-stripe"]),
+    ("baeum-carrier", &["baeum-domain"]),
+    ("baeum-local-carrier", &[]),
     (
         "baeum-server",
         &[
@@ -38,6 +40,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-api",
             "baeum-exchange",
             "baeum-gateway",
+            "baeum-carrier",
         ],
     ),
     (
@@ -76,8 +79,8 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
             "baeum-testing",
         ],
     ),
-    ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway"]),
     ("lettre", &["baeum-sagas"]),
+    ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway", "baeum-local-carrier"]),
     ("candle-core", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];

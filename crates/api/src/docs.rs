@@ -34,6 +34,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "recommendation", description = "What to watch next"),
         (name = "notification", description = "The inbox, preferences, webhooks, and what could not be delivered"),
         (name = "subscription", description = "Plans, subscriptions, invoices, payments, usage credits, and the books"),
+        (name = "kit", description = "Learning kits, their SKUs and stock"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),
@@ -112,6 +113,8 @@ problems! {
     WebhookProblems: 400 413 503;
     /// Of showing what a change would cost.
     PreviewProblems: 401 403 404 409 410 422 503;
+    /// Of a message that is signed.
+    MessageProblems: 400 401 404 409 413 422 503;
     /// Of something that needs no token.
     PublicProblems: 400 404 503;
     /// Of a query that needs no token.

@@ -14,6 +14,7 @@ mod id;
 mod identity;
 mod json;
 mod keys;
+mod kit;
 mod layers;
 mod learning;
 mod log;

@@ -64,6 +64,9 @@ kinds! {
     403 "consent-withdrawn" "The consent was withdrawn" "Nothing is derived any more from what was done under a consent to emotion care that was withdrawn later, of the past neither."
     401 "account-erased" "The account of this token was erased" "Nothing of it is left. Register anew at POST /v1/users to go on as a new person."
     403 "not-yours" "This is someone else's" "You can reach your own data only. Instructors reach profile and progress, analysts and administrators all read models."
+    403 "code-forged" "The code was not made here" "Scan the code that came with your kit."
+    401 "message-forged" "The message is not signed by the carrier" "Sign it with the secret that was agreed on, as the detail says."
+    401 "message-stale" "The message was signed too long ago" "Sign it anew when it is sent again; clocks may differ by 5 minutes."
     403 "role-missing" "Your roles do not allow this" "`roles` lists the roles that may. An administrator can grant one; sign in again afterwards."
     403 "wrong-password" "The password is wrong" "Give your own password, by which you sign in."
     403 "not-an-admin" "Only administrators may do this" "Ask an administrator."
@@ -85,6 +88,13 @@ kinds! {
     404 "clip-not-found" "There is no such clip" "GET /v1/clips lists the clips."
     404 "projection-not-found" "There is no such read model" "GET /v1/projections lists the read models."
     404 "stream-not-parked" "The stream is not parked" "GET /v1/projections/{name}/parked lists those that are."
+    404 "kit-not-found" "There is no such kit" "Check the id: GET /v1/kits lists yours."
+    404 "kit-unit-not-found" "The kit has no such unit" "It has as many units as it was packed with, from 1, and none before it is packed."
+    404 "sku-not-found" "There is no such SKU" "GET /v1/skus lists them; PUT /v1/skus/{id} makes one."
+    404 "stock-not-found" "There is no stock of this SKU" "Nothing was ever delivered of it: POST /v1/stock/{id}/deliveries."
+    404 "reservation-not-found" "There is no such reservation" "Reserve first."
+    404 "no-such-plan" "There is no such plan" "Check the name, or create the plan first."
+    404 "address-not-found" "It is not known where your kits go" "PUT /v1/kits/address."
     404 "event-not-found" "There is no such event" "Check the id: GET /v1/log/trail and GET /v1/events tell those of events."
     404 "not-sealed" "The log is not sealed as far" "`sealed` is the size of the latest checkpoint. Ask again a moment later; if it stays so, the operator has to run a sealer."
     404 "tile-not-found" "The tree has no such tile" "GET /v1/log/checkpoint tells its size; the names are those of C2SP tlog-tiles."
@@ -164,6 +174,19 @@ kinds! {
     409 "erasure-not-requested" "No erasure is asked for" "POST /v1/learners/{id}/erasure asks for one."
     409 "erasure-not-due" "The erasure is not due" "It takes place when its grace is over."
     409 "erasure-not-done" "The erasure has not taken place" "Its key is destroyed first."
+    409 "too-many-skus" "There are too many SKUs" "Revise one that is retired."
+    409 "reservation-of-another-kit" "The reservation is of another kit" "Name the kit that it was made for."
+    409 "kit-exists" "The kit exists" "There is one kit a bill."
+    409 "kit-not-ready" "The kit cannot be packed yet" "It is packed once it is paid and stock is set aside for every item."
+    409 "kit-not-packed" "The kit is not packed" "It is handed over once it is packed."
+    409 "kit-cancelled" "The kit was cancelled" "What was paid for it is refunded."
+    409 "kit-on-its-way" "The kit is on its way" "It cannot be cancelled any more. It can be sent back."
+    409 "kit-not-revealed" "The contents are not shown yet" "They are shown on delivery, or at the moment that the detail names."
+    409 "kit-without-contents" "The kit has no contents" "Nothing was chosen for it."
+    409 "nothing-owed" "Nothing is owed for the kit" "Only what was paid for a kit that does not come is made good."
+    409 "refund-refused" "The refund is refused" "The detail says why."
+    409 "carrier-refused" "The carrier does not take it" "The detail says why."
+    410 "code-revoked" "The code opens nothing any more" "It was revoked, or its kit came back."
     410 "subject-erased" "This person was erased" "What there was about them cannot be had again, and nothing new is kept."
     412 "stale-version" "The resource has changed" "Read it again and repeat the change with its new ETag. `actual` is its version."
     413 "body-too-large" "The body is too large" "Bodies may have 64 KiB at most."
@@ -207,6 +230,16 @@ kinds! {
     422 "impossible-payment" "The payment cannot be requested so" "The detail says why."
     422 "allowance-without-time" "The allowance has no time" "Let it end after it begins."
     422 "gateway-text" "What the gateway says cannot be recorded" "The detail says why."
+    422 "sku-not-possible" "The SKU cannot be so" "The detail says what is wrong with it."
+    422 "sku-not-portioned" "The SKU is not portioned" "Give units, not grams."
+    422 "no-whole-units" "These are no whole units" "The detail says how much is left over: give a whole number of portions."
+    422 "reservation-over" "The reservation would be over at once" "Give a later moment."
+    422 "kit-not-possible" "Kits cannot be so" "The detail says what is wrong."
+    422 "clip-unknown" "There is no such clip" "GET /v1/clips lists the clips."
+    422 "clip-without-tasks" "The clip has no tasks" "No lesson can be made of it: choose another."
+    422 "money-not-possible" "The amount cannot be" "`field` says which: give minor units as a whole number, and an ISO 4217 currency."
+    422 "not-a-code" "This is no code of a kit" "Scan it again, or type all of it."
+    422 "message-unreadable" "The message cannot be read" "The detail says what is missing."
     422 "text-empty" "The text is empty" "Write at least one word."
     422 "text-too-long" "The text is too long" "The detail says how long it may be."
     422 "control-character" "The text holds a control character" "The detail says which and where: remove it."
@@ -234,6 +267,8 @@ kinds! {
     503 "credential-store-unavailable" "The credential store cannot be reached" "Try again in a moment."
     503 "password-not-processed" "The password cannot be processed" "Try again in a moment."
     503 "key-store-unavailable" "The key store cannot be reached" "Try again in a moment. The answer was not kept."
+    503 "no-carrier" "No carrier is configured" "The operator sets BAEUM_CARRIER_URL with its key. What waits is sent then."
+    503 "carrier-unavailable" "The carrier cannot be reached" "Try again in a moment."
     503 "evaluator-failed" "The model gave no verdict" "Try again in a moment. The answer was not kept."
 }
 
@@ -257,6 +292,7 @@ mod tests {
             include_str!("../../commands/src/assessment/error.rs"),
             include_str!("../../commands/src/learning/error.rs"),
             include_str!("../../commands/src/notification/error.rs"),
+            include_str!("../../commands/src/kit/error.rs"),
             include_str!("../../commands/src/operations/error.rs"),
             include_str!("../../commands/src/recommendation/error.rs"),
             include_str!("../../commands/src/subscription/payment_methods.rs"),

@@ -6,7 +6,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assessment, docs::Frame, emotion, identity, layers, learning, log, media, notification, ops, progress,
+    assessment, docs::Frame, emotion, identity, kit, layers, learning, log, media, notification, ops, progress,
     recommendation, state::ApiState, subscription,
 };
 
@@ -21,6 +21,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(recommendation::routes())
         .merge(notification::routes())
         .merge(subscription::routes())
+        .merge(kit::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

@@ -111,6 +111,11 @@ impl ApiState {
         self.any().commands.catalog()
     }
 
+    /// What is the same in every shard, such as who signs the carrier's messages.
+    pub(crate) fn any_commands(&self) -> &baeum_commands::Commands {
+        &self.any().commands
+    }
+
     fn any(&self) -> &Desk {
         self.directory.desks().first().expect("a directory has a shard")
     }

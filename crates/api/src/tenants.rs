@@ -133,7 +133,7 @@ impl TenantState {
         })
     }
 
-    /// That of a tenant that is known otherwise.
+    /// That of the tenant of this name, where it is served.
     pub(crate) fn of(tenant: &str, api: &ApiState) -> Option<Self> {
         let desk = api.directory.find(tenant)?.clone();
         Some(Self { tenant: tenant.to_owned(), desk, api: api.clone() })

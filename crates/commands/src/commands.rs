@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use baeum_domain::{
-    Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender, subscription::gateway::MaybeGateway,
-    subscription::policy::BillingPolicy,
+    Clock, Entropy,
+    assessment::testing::AdaptiveTest,
+    catalog::Catalog,
+    kit::carrier::Carrier,
+    learning::evaluation::Evaluator,
+    learning::planning::LessonPlanner,
+    recommendation::recommending::Recommender,
+    subscription::{gateway::MaybeGateway, policy::BillingPolicy},
 };
 use baeum_eventlog::EventLog;
 
@@ -39,6 +44,7 @@ pub struct Commands {
     pub(crate) settings: notification::Settings,
     pub(crate) gateway: MaybeGateway,
     pub(crate) billing: Arc<BillingPolicy>,
+    pub(crate) carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Commands {
@@ -46,7 +52,7 @@ impl Commands {
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
         let settings = notification::Settings::default();
-        Self { log, ports, vault, settings, gateway: None, billing: Arc::default() }
+        Self { log, ports, vault, settings, gateway: None, billing: Arc::default(), carrier: None }
     }
 
     /// The same commands where notifications are set up so.
@@ -75,6 +81,12 @@ impl Commands {
     /// What the operator decided about billing.
     pub fn billing(&self) -> &BillingPolicy {
         &self.billing
+    }
+
+    /// The same with a carrier that kits are handed to. Without one they wait.
+    #[must_use]
+    pub fn with_carrier(self, carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier: Some(carrier), ..self }
     }
 
     /// The log that the commands append to.

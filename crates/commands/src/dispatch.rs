@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Commands, Refusal, RefusalKind, notification::request::NotificationRequest, subscription::billing::BillingCommand,
+    Commands, Refusal, RefusalKind, kit::step::KitStep, notification::request::NotificationRequest,
+    subscription::billing::BillingCommand,
 };
 
 /// A command of a process.
@@ -54,6 +55,8 @@ pub enum ProcessCommand {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A step of a kit.
+    Kit(KitStep),
 }
 
 impl ProcessCommand {
@@ -70,6 +73,7 @@ impl ProcessCommand {
             | Self::CancelNotification { learner_id, .. }
             | Self::ChargeEvaluation { subscriber: learner_id, .. } => Some(*learner_id),
             Self::Billing(_) => None,
+            Self::Kit(step) => step.subject(),
         }
     }
 }
@@ -131,6 +135,7 @@ impl Commands {
             ProcessCommand::ChargeEvaluation { subscriber, attempt_id, at } => {
                 self.charge_evaluation(context, subscriber, attempt_id, at).await.map_err(classify)
             }
+            ProcessCommand::Kit(step) => self.take_kit_step(context, step).await.map_err(classify),
         }
     }
 }

@@ -7,6 +7,7 @@ mod commands;
 pub mod dispatch;
 pub mod identity;
 pub mod keys;
+pub mod kit;
 pub mod learning;
 pub mod notification;
 pub mod operations;

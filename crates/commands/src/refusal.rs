@@ -3,6 +3,7 @@
 use baeum_domain::{
     assessment::assessment,
     identity::{erasure, user},
+    kit::{address, kit, plan as kit_plan, sku, stock},
     learning::curriculum,
     learning::lesson,
     money::MoneyError,
@@ -204,10 +205,51 @@ refusals! {
         NoPrice(_) => Invalid "amount-out-of-range",
         Money(..) => Invalid "amount-out-of-range",
     }
+    sku::Error {
+        Unknown(_) => NotFound "sku-not-found",
+        TooMany => Conflict "too-many-skus",
+        Name(..) => Invalid "sku-not-possible",
+        Impossible(..) => Invalid "sku-not-possible",
+        NotPortioned(_) => Invalid "sku-not-portioned",
+        Remainder { .. } => Invalid "no-whole-units",
+    }
+    stock::Error {
+        Quantity { .. } => Invalid "quantity-out-of-range",
+        Over(_) => Invalid "reservation-over",
+        NotReserved(..) => NotFound "reservation-not-found",
+        OfAnotherKit(..) => Conflict "reservation-of-another-kit",
+    }
+    kit_plan::Error {
+        Impossible(..) => Invalid "kit-not-possible",
+    }
+    kit::Error {
+        NotOpened => NotFound "kit-not-found",
+        AlreadyOpened(_) => Conflict "kit-exists",
+        NotReady(..) => Conflict "kit-not-ready",
+        NotPacked(_) => Conflict "kit-not-packed",
+        Cancelled(_) => Conflict "kit-cancelled",
+        OnItsWay(..) => Conflict "kit-on-its-way",
+        NotYet(..) => Conflict "kit-not-revealed",
+        NoContents(_) => Conflict "kit-without-contents",
+        UnknownUnit(..) => NotFound "kit-unit-not-found",
+        NotYours(_) => Forbidden "not-yours",
+        Revoked(_) => Gone "code-revoked",
+        NothingOwed(_) => Conflict "nothing-owed",
+    }
     TextError {
         Empty => Invalid "text-empty",
         TooLong { .. } => Invalid "text-too-long",
         Control { .. } => Invalid "control-character",
+    }
+}
+
+impl Refusal for address::Error {
+    fn kind(&self) -> RefusalKind {
+        match *self {}
+    }
+
+    fn code(&self) -> &'static str {
+        match *self {}
     }
 }
 

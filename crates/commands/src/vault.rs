@@ -41,11 +41,15 @@ pub enum Field {
     WebhookUrl,
     /// What a webhook is signed with.
     WebhookSecret,
+    /// Where their kits go.
+    Address,
+    /// The carrier's name of a shipment to them.
+    Shipment,
 }
 
 impl Field {
     /// Every field that is sealed for a person.
-    pub const ALL: [Self; 3] = [Self::Answer, Self::Email, Self::DisplayName];
+    pub const ALL: [Self; 5] = [Self::Answer, Self::Email, Self::DisplayName, Self::Address, Self::Shipment];
 
     /// Its name in what is authenticated. Never changes.
     fn name(self) -> &'static str {
@@ -55,6 +59,8 @@ impl Field {
             Self::DisplayName => "credentials.display_name",
             Self::WebhookUrl => "webhook.url",
             Self::WebhookSecret => "webhook.secret",
+            Self::Address => "kit.address",
+            Self::Shipment => "kit.shipment",
         }
     }
 }

@@ -120,6 +120,16 @@ aggregates! {
     NotificationPreferences(crate::notification::preferences::NotificationPreferences),
     /// Of the webhooks of a tenant.
     Webhooks(crate::notification::webhooks::Webhooks),
+    /// Of the SKUs that kits are made of.
+    Assortment(crate::kit::sku::Assortment),
+    /// Of the stock of a SKU.
+    Stock(crate::kit::stock::Stock),
+    /// Of the kits of a plan.
+    KitPlan(crate::kit::plan::KitPlan),
+    /// Of a learning kit.
+    Kit(crate::kit::kit::Kit),
+    /// Of where a learner's kits go.
+    DeliveryAddress(crate::kit::address::DeliveryAddress),
     /// Of what a subscriber pays with.
     BillingAccount(crate::subscription::billing_account::BillingAccount),
 }

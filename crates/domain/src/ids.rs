@@ -67,6 +67,12 @@ uuid_ids! {
     NotificationId,
     /// A partner system's standing wish to be told of events.
     WebhookId,
+    /// A learning kit, derived from the invoice of the period that it belongs to.
+    KitId,
+    /// Units of a SKU that are set aside for a kit.
+    ReservationId,
+    /// A unit in a kit: what its QR code names.
+    UnitId,
 }
 
 /// Why a name is not accepted.
@@ -151,6 +157,8 @@ slugs! {
     TemplateId = "template id",
     /// What notifications are about, for instance `lessons`: people choose their channels by it.
     NotificationTopic = "notification topic",
+    /// A stock keeping unit: what kits are made of.
+    SkuId = "SKU",
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod decider;
 pub mod emotion;
 pub mod identity;
 pub mod ids;
+pub mod kit;
 pub mod learning;
 pub mod level;
 pub mod media;

@@ -12,6 +12,7 @@ mod fold;
 mod forget;
 pub mod history;
 pub mod identity;
+pub mod kit;
 pub mod learning;
 pub mod notification;
 pub mod order;

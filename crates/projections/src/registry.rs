@@ -7,6 +7,7 @@ use crate::{
     assessment::{assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
+    kit::{kit_plans::KitPlans, kits::Kits, skus::Skus, stock::Stocks},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     notification::notifications::Notifications,
     progress::progress::Progress,
@@ -40,5 +41,9 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Ledger),
         Arc::new(Settlements),
         Arc::new(Revenue),
+        Arc::new(Kits),
+        Arc::new(Stocks),
+        Arc::new(Skus),
+        Arc::new(KitPlans),
     ]
 }

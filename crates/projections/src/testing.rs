@@ -19,7 +19,17 @@ use baeum_domain::{
     emotion::affect::{AffectBelief, AffectModel, Signal},
     identity::access::{Access, Category, Command as AccessCommand},
     identity::user::{Command as UserCommand, Preferences, Role, User},
-    ids::{AssessmentId, AttemptId, ImportId, ImportedAttemptId, LessonId, RecommendationId, UserId, ViewingId},
+    ids::{
+        AssessmentId, AttemptId, ImportId, ImportedAttemptId, InvoiceId, LessonId, RecommendationId, SkuId,
+        SubscriptionId, UserId, ViewingId,
+    },
+    kit::{
+        curation::{Choice, Reason},
+        kit::{Command as KitCommand, Kit, id_of as kit_of, unit_id},
+        plan::samples::terms,
+        sku::{Kind, samples::listing},
+        stock::{Command as StockCommand, Stock, id_of as stock_of},
+    },
     learning::{
         evaluation::Verdict,
         imported_attempt::{Attempt, Command as ImportCommand, ImportedAttempt},
@@ -44,6 +54,8 @@ use uuid::Uuid;
 use crate::{Models, registry, run, wait_for};
 
 pub(crate) const LEARNER: UserId = UserId(Uuid::from_u128(1));
+/// The bill that the learner's kit is for.
+pub(crate) const KIT: InvoiceId = InvoiceId(Uuid::from_u128(80));
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A log in a database of its own.
@@ -200,7 +212,7 @@ impl World {
             attempt_id: AttemptId(Uuid::from_u128(attempt)),
             task_id: "cafe-w1".parse().expect("a valid task id"),
             kind: TaskKind::Writing,
-            answer: Sealed { key_id: Uuid::from_u128(9), nonce: "bm9uY2U=".into(), ciphertext: "dGV4dA==".into() },
+            answer: sealed(),
             words: 7,
             duration_ms: Some(5000),
             verdict: verdict(score),
@@ -241,7 +253,60 @@ impl World {
         self.import(70, "Q7", 17, 0.5).await;
         self.be_told().await;
         crate::subscription::testing::buy_something(self).await;
+        self.open_kit().await;
+        self.send_kit().await;
+        self.scan_unit().await;
         self.start_lesson(40, "2026-03-02").await
+    }
+
+    /// Does a command to the learner's kit.
+    pub(crate) async fn kit(&self, command: KitCommand) -> i64 {
+        self.execute::<Kit>(kit_of(KIT).0, command).await
+    }
+
+    /// Does a command to the stock of tea.
+    pub(crate) async fn stock(&self, command: StockCommand) -> i64 {
+        self.execute::<Stock>(stock_of("main", &sku("tea")), command).await
+    }
+
+    /// A book and cards, as a blind box.
+    pub(crate) async fn open_kit(&self) -> i64 {
+        let at = self.clock.now();
+        let choices = vec![choice("market-book", Kind::Book), choice("food-cards", Kind::Cards)];
+        self.kit(KitCommand::Open {
+            learner_id: LEARNER,
+            subscription_id: SubscriptionId(Uuid::from_u128(81)),
+            period: 1,
+            invoice_id: KIT,
+            limits: terms(2).limits[0],
+            reveal_at: Some(at + chrono::TimeDelta::days(10)),
+            hold_until: at + chrono::TimeDelta::days(21),
+            choices: Ok(choices),
+            at,
+        })
+        .await
+    }
+
+    /// Tea takes the place of the cards.
+    pub(crate) async fn replace_item(&self) -> i64 {
+        let at = self.clock.now();
+        let (unavailable, choice) = (sku("food-cards"), Some(choice("tea", Kind::Sample)));
+        self.kit(KitCommand::Replace { slot: 2, unavailable, choice, hold_until: at, at }).await
+    }
+
+    /// It is reserved, paid, packed and handed over.
+    pub(crate) async fn send_kit(&self) -> i64 {
+        let at = self.clock.now();
+        self.kit(KitCommand::NoteReserved).await;
+        self.kit(KitCommand::NotePaid { at }).await;
+        self.kit(KitCommand::Pack { at }).await;
+        self.kit(KitCommand::Ship { shipment: sealed(), at }).await
+    }
+
+    /// The learner scans the code of its first unit.
+    pub(crate) async fn scan_unit(&self) -> i64 {
+        let unit_id = unit_id(kit_of(KIT), 1);
+        self.kit(KitCommand::Scan { unit_id, by: LEARNER, at: self.clock.now() }).await
     }
 
     /// Somebody looks at the learner's name.
@@ -301,6 +366,20 @@ impl World {
         let observe = ProgressCommand::Observe { learner_id: LEARNER, source_position, source_type, evidence };
         self.execute::<Progress>(LEARNER.0, observe).await
     }
+}
+
+fn sealed() -> Sealed {
+    Sealed { key_id: Uuid::from_u128(9), nonce: "bm9uY2U=".into(), ciphertext: "dGV4dA==".into() }
+}
+
+fn sku(name: &str) -> SkuId {
+    name.parse().expect("a SKU")
+}
+
+fn choice(name: &str, kind: Kind) -> Choice {
+    let listing = listing(kind, Cefr::B2, "food", 7_000);
+    let reason = Reason { level_distance: 0, interests: [].into(), had_before: false, points: 40, rank: 1 };
+    Choice { sku: sku(name), value: listing.values[0], listing, reason }
 }
 
 pub(crate) fn preferences(time_zone: &str) -> Preferences {

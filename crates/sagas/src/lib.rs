@@ -5,6 +5,7 @@
 //! the log answers a repeated id with what it stored, so that a crash between any two steps resumes and no step takes
 //! effect twice.
 
+pub mod kit;
 pub mod learning;
 pub mod notification;
 mod process;
@@ -32,5 +33,7 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<subscription::charging::Charging>(),
         Erased::of::<subscription::refunding::Refunding>(),
         Erased::of::<subscription::evaluation_charging::EvaluationCharging>(),
+        Erased::of::<kit::kit_delivery::KitDelivery>(),
+        Erased::of::<kit::stock_expiry::StockExpiry>(),
     ]
 }

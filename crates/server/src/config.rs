@@ -13,6 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::{
     audit::AuditCommand,
     billing_policy::BillingWords,
+    carrier::{CarrierConfig, CarrierWords},
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
     gateway::{GatewayConfig, GatewayWords},
@@ -160,6 +161,8 @@ struct Words {
     gateway: GatewayWords,
     #[command(flatten)]
     billing: BillingWords,
+    #[command(flatten)]
+    carrier: CarrierWords,
 }
 
 /// Form of the log lines.
@@ -219,6 +222,8 @@ pub(crate) struct Config {
     pub(crate) gateway: Option<GatewayConfig>,
     /// What the operator decides about billing.
     pub(crate) billing: BillingPolicy,
+    /// The carrier that kits are handed to, where there is one.
+    pub(crate) carrier: Option<CarrierConfig>,
 }
 
 /// A value that cannot be used.
@@ -308,6 +313,7 @@ impl Config {
         let seal = words.seal.checked(|name, problem| check(name, Err(problem)));
         let gateway = words.gateway.checked(|name, problem| check(name, Err(problem)));
         let billing = words.billing.checked(|name, problem| check(name, Err(problem)));
+        let carrier = words.carrier.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         let notification = NotificationConfig::from_words(words.notification, &mut check);
@@ -347,6 +353,7 @@ impl Config {
                 notification,
                 gateway,
                 billing,
+                carrier,
             })
         } else {
             Err(errors)

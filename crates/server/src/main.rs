@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod billing_policy;
+mod carrier;
 mod catalog;
 mod clock;
 mod config;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, AdminError},
     audit::{self, AuditCommandError},
+    carrier::{CarrierConfig, CarrierFileError},
     catalog::{self, LoadError},
     clock::SystemClock,
     config::{Command, Config},
@@ -104,6 +105,8 @@ pub(crate) enum RunError {
     Demo(#[from] ClientError),
     #[error(transparent)]
     Audit(#[from] AuditCommandError),
+    #[error(transparent)]
+    Carrier(#[from] CarrierFileError),
 }
 
 /// What every role may use.
@@ -319,14 +322,18 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let ended = async {
         let (keys, seals) = key_service(&config)?;
         let ports = models::ports(&catalog, keys)?;
+        let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
             let log = open_log(&config, database, broker.clone()).await?;
-            let commands = Commands::new(log.clone(), ports.clone())
+            let mut commands = Commands::new(log.clone(), ports.clone())
                 .with_notifications(config.notification.settings())
                 .with_gateway(gateway.clone())
                 .with_billing(config.billing.clone());
+            if let Some(carrier) = &carrier {
+                commands = commands.with_carrier(carrier.clone());
+            }
             if seals {
                 commands.vault().adopt().await.map_err(KeysError::Adopt)?;
             }

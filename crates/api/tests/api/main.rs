@@ -10,6 +10,7 @@ mod client;
 mod conditional;
 mod erasure;
 mod journey;
+mod kits;
 mod log;
 mod models;
 mod notifications;

@@ -79,7 +79,9 @@ impl World {
         let mut shard = async |pool: PgPool| {
             let log = EventLog::open(pool, clock.clone(), None, options.clone()).await.expect("a log");
             workers.push(tokio::spawn(baeum_projections::run(log.clone(), projections.clone(), stop.clone())));
-            Commands::new(log, ports.clone()).with_billing(crate::billing::policy())
+            Commands::new(log, ports.clone())
+                .with_billing(crate::billing::policy())
+                .with_carrier(crate::kits::carrier())
         };
         let commands = shard(pool.clone()).await;
         let other = match other {

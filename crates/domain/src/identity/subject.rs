@@ -43,6 +43,11 @@ const TABLE: &[(&str, Whose)] = &[
     // A partner system's, sealed under a key of the webhook's own.
     (crate::notification::webhooks::Webhooks::AGGREGATE, Whose::Nobody),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
+    (crate::kit::sku::Assortment::AGGREGATE, Whose::Nobody),
+    (crate::kit::stock::Stock::AGGREGATE, Whose::Nobody),
+    (crate::kit::plan::KitPlan::AGGREGATE, Whose::Nobody),
+    (crate::kit::kit::Kit::AGGREGATE, Whose::Learner),
+    (crate::kit::address::DeliveryAddress::AGGREGATE, Whose::Themselves),
     (crate::operations::simulated_clock::SimulatedClock::AGGREGATE, Whose::Nobody),
     (crate::subscription::billing_account::BillingAccount::AGGREGATE, Whose::Themselves),
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),
