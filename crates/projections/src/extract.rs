@@ -55,13 +55,13 @@ impl Extract {
         .await
     }
 
-    /// Opens a table of the read model; values of JSON are read as texts.
+    /// Opens a table of the read model; values of JSON, and numbers without bounds, are read as texts.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn open(&mut self, table: &'static str, columns: &[Column]) -> Result<(), sqlx::Error> {
         let column = |Column { name, kind }: &Column| match kind.as_str() {
-            "json" | "jsonb" => format!("{name}::text AS {name}"),
+            "json" | "jsonb" | "numeric" => format!("{name}::text AS {name}"),
             _ => name.clone(),
         };
         let columns = columns.iter().map(column).collect::<Vec<_>>().join(", ");

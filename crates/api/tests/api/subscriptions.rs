@@ -1,6 +1,7 @@
 //! Subscribing, from the trial to coming back, as far as it goes without a gateway.
 
-use baeum_domain::{identity::user::Role, ids::UserId};
+use baeum_commands::{CommandContext, dispatch::ProcessCommand};
+use baeum_domain::{AnyEvent, identity::user::Role, ids::UserId, learning::lesson::Event};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -195,8 +196,13 @@ async fn a_subscriber_with_no_evaluation_left_is_told_before_it_is_made() {
         let attempt = async || world.post(&attempts).by(&mina).json(&answer).send().await;
         // Nothing is counted before the allowance is there.
         assert_eq!(attempt().await.status, 201);
+        world.clock.advance(TimeDelta::seconds(1));
         world.grant_evaluations(&mina, 2).await;
         assert_eq!((attempt().await.status.as_u16(), attempt().await.status.as_u16()), (201, 201));
+        let credits = world.get("/v1/credits").by(&mina).send().await;
+        assert_eq!(credits.body["allowance"]["used"], 2, "{credits:?}");
+        // The process that counts evaluations comes later, and finds it done.
+        charge_what_was_evaluated(world).await;
         let credits = world.get("/v1/credits").by(&mina).send().await;
         assert_eq!(credits.body["allowance"]["used"], 2, "{credits:?}");
         let refused = attempt().await;
@@ -215,6 +221,29 @@ async fn a_subscriber_with_no_evaluation_left_is_told_before_it_is_made() {
         assert_eq!(attempt().await.status, 201);
     })
     .await;
+}
+
+/// Sends what the process sends for every evaluation of the log.
+async fn charge_what_was_evaluated(world: &World) {
+    let events = world.commands.log().read(0, 1_000).await.expect("a log");
+    for event in events.into_iter().filter(|event| event.event_type == "EvaluationCompleted") {
+        let event = baeum_eventlog::decode(event).expect("readable");
+        let AnyEvent::Lesson(Event::EvaluationCompleted { learner_id, attempt_id, .. }) = event.payload else {
+            continue;
+        };
+        let (subscriber, at, id) = (learner_id, event.recorded_at, baeum_testing::new_id());
+        let context = CommandContext {
+            tenant: "main".into(),
+            actor: "saga:evaluation_charging".into(),
+            command_id: id,
+            fingerprint: Some("charge".into()),
+            correlation_id: id,
+            causation_id: id,
+            expected_sequence: None,
+        };
+        let charge = ProcessCommand::ChargeEvaluation { subscriber, attempt_id, at };
+        world.commands.dispatch(&context, charge).await.expect("done");
+    }
 }
 
 #[tokio::test]
