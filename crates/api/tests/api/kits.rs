@@ -92,7 +92,7 @@ async fn shop(world: &World, reveal: Option<u16>) -> Person {
     let plus: PlanId = "plus".parse().expect("a plan id");
     let prices = vec![money(12_900, "KRW")];
     let offer = Offer { interval: Interval::MONTHLY, prices, trial_days: 0, evaluations: 100 };
-    execute::<Plan>(world, plan::id_of(&plus), plan::Command::Create { plan_id: plus, offer }).await;
+    execute::<Plan>(world, plan::id_of("main", &plus), plan::Command::Create { plan_id: plus, offer }).await;
     let reply = world.ask(Method::PUT, "/v1/kit-plans/plus").by(&admin).json(&kit_plan(reveal)).send().await;
     assert_eq!(reply.status, 200, "{reply:?}");
     admin

@@ -39,13 +39,13 @@ impl Commands {
         };
         let Some(order) = kit.order.as_ref().filter(owed) else { return Ok(()) };
         let refund_id = refund_of(kit_id);
-        let refunded = self.refund(context, order, refund_id).await?;
+        let refunded = self.refund_kit(context, order, refund_id).await?;
         let compensate =
             Command::Compensate { refund: refunded.map(|amount| (refund_id, amount)), at: self.clock().now() };
         self.execute_kit(context, kit_id, compensate).await.map(|_| ())
     }
 
-    async fn refund(
+    async fn refund_kit(
         &self,
         context: &CommandContext,
         order: &Order,

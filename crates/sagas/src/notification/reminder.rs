@@ -120,6 +120,7 @@ mod tests {
                 (*step, format!("{date} {time} {}", request.parameters["streak"]))
             }
             Effect::Send { step, .. } => (*step, String::new()),
+            Effect::Schedule { timer, .. } | Effect::Unschedule { timer } => (*timer, String::new()),
             Effect::Finish => ("finish", String::new()),
         };
         effects.iter().map(told).collect()

@@ -203,7 +203,7 @@ impl World {
         let prices = vec![money(12_900, "KRW")];
         let offer = Offer { interval: Interval::MONTHLY, prices, trial_days: 0, evaluations: 100 };
         let create = plan::Command::Create { plan_id: plus.clone(), offer };
-        self.execute::<Plan>(plan::id_of(&plus), create).await;
+        self.execute::<Plan>(plan::id_of("main", &plus), create).await;
         self.commands.set_kit_plan(&self.admin(), plus, terms).await.expect("set");
     }
 
