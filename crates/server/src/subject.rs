@@ -231,7 +231,8 @@ events.jsonl        every event of their part of the log, one a line, in the ord
                     what happened; where the person wrote or said something, it stands as {\"text\": \"...\"}. In the log
                     itself these texts are encrypted under a key of the person.
 read-models/*.json  what is derived from those events: profile, tests, lessons, progress, emotion state (with consent
-                    only), recommendations, and who looked at their data. A file a table.
+                    only), recommendations, subscriptions, invoices, payments, usage credits, and who looked at their
+                    data. A file a table.
 
 Times are in UTC. Identifiers (UUIDs) name nobody outside of the platform.
 ";

@@ -21,9 +21,12 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LedgerQuery {
-    /// After the event at this position of the log; after the latest if left out.
+    /// After the event at this position of the log; after the latest that moved anything if left out.
     #[param(minimum = 0)]
     position: Option<i64>,
+    /// Wait until the read model has come to this position.
+    #[param(minimum = 0)]
+    min_position: Option<i64>,
 }
 
 /// The trial balance: every account with its debits and credits, and the proof that they come to zero.
@@ -94,16 +97,16 @@ pub(crate) struct LedgerImbalance {
 pub(crate) async fn get_ledger(
     state: TenantState,
     signed_in: SignedIn,
-    Params(LedgerQuery { position }): Params<LedgerQuery>,
+    Params(LedgerQuery { position, min_position }): Params<LedgerQuery>,
 ) -> Result<Json<LedgerAnswer>, Problem> {
     signed_in.must_have(BOOKKEEPERS)?;
-    let position = match position {
-        Some(given) => state.position("position", given)?,
-        None => state.log().head().await?,
-    };
-    MinPosition { min_position: Some(position) }.wait(&state, &signed_in, "ledger").await?;
+    let asked = position.map(|it| state.position("position", it)).transpose()?;
+    MinPosition { min_position: asked.max(min_position) }.wait(&state, &signed_in, "ledger").await?;
     let pool = state.log().pool();
-    let accounts = ledger::accounts(pool, &state.tenant, Some(position)).await?;
+    let accounts = ledger::accounts(pool, &state.tenant, asked).await?;
+    // What stands now is read at one moment: as far as the last entry of any account.
+    let latest = accounts.iter().map(|it| it.position).max();
+    let position = asked.or(latest).unwrap_or(state.position("position", 0)?);
     let imbalances = ledger::imbalances(pool, &state.tenant, position).await?;
     let mut totals = BTreeMap::<_, i128>::new();
     for account in &accounts {

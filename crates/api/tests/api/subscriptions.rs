@@ -121,6 +121,8 @@ async fn check_books(world: &World, admin: &crate::client::Person, head: i64) {
         assert!(totals.iter().all(|total| total["balance"] == 0), "{ledger:?}");
     }
     let ledger = world.get(format!("/v1/ledger?position={head}")).by(admin).send().await;
+    let now = world.get("/v1/ledger").by(admin).send().await;
+    assert_eq!((&now.body["accounts"], &now.body["balanced"]), (&ledger.body["accounts"], &json!(true)));
     let accounts = ledger.body["accounts"].as_array().expect("accounts");
     let balance = |name: &str| {
         let found = accounts.iter().find(|it| it["account"] == name);

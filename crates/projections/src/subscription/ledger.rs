@@ -76,6 +76,8 @@ pub struct Balance {
     pub debits: i128,
     /// All credits.
     pub credits: i128,
+    /// Position of the last entry.
+    pub position: i64,
 }
 
 /// A position at which the books do not come to zero.
@@ -103,17 +105,18 @@ fn whole(text: &str) -> Result<i128, sqlx::Error> {
 pub async fn accounts(db: impl PgExecutor<'_>, tenant: &str, up_to: Option<i64>) -> Result<Vec<Balance>, sqlx::Error> {
     let sql = if up_to.is_some() {
         "SELECT account, currency, decimals, coalesce(sum(minor) FILTER (WHERE side = 'debit'), 0)::text,
-                coalesce(sum(minor) FILTER (WHERE side = 'credit'), 0)::text
+                coalesce(sum(minor) FILTER (WHERE side = 'credit'), 0)::text, max(position)
          FROM ledger_entries WHERE tenant = $1 AND position <= $2
          GROUP BY account, currency, decimals ORDER BY currency, decimals, account"
     } else {
-        "SELECT account, currency, decimals, debits::text, credits::text FROM ledger_accounts
+        "SELECT account, currency, decimals, debits::text, credits::text, position FROM ledger_accounts
          WHERE tenant = $1 AND $2::bigint IS NULL ORDER BY currency, decimals, account"
     };
-    let rows: Vec<(String, String, i32, String, String)> =
+    let rows: Vec<(String, String, i32, String, String, i64)> =
         sqlx::query_as(sql).bind(tenant).bind(up_to).fetch_all(db).await?;
-    let balance = |(account, currency, decimals, debits, credits): (_, _, _, String, String)| {
-        Ok(Balance { account, currency, decimals, debits: whole(&debits)?, credits: whole(&credits)? })
+    let balance = |(account, currency, decimals, debits, credits, position): (_, _, _, String, String, _)| {
+        let (debits, credits) = (whole(&debits)?, whole(&credits)?);
+        Ok(Balance { account, currency, decimals, debits, credits, position })
     };
     rows.into_iter().map(balance).collect()
 }
