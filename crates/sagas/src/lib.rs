@@ -22,7 +22,9 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
         Erased::of::<notification::congratulation::Congratulation>(),
+        Erased::of::<notification::receipt::Receipt>(),
         Erased::of::<notification::reminder::Reminder>(),
+        Erased::of::<notification::subscription_notice::SubscriptionNotice>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
     ]
 }

@@ -295,7 +295,7 @@ pub async fn has_passed(pool: &PgPool, registry: &[Erased], position: i64) -> Re
 }
 
 /// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
-/// and of their streams, the commands that were still to be sent or were given up, and the timers of their notifications.
+/// and of their streams, or because they name the person, the commands that were still to be sent or were given up, and the timers of their notifications.
 /// Gives the number of rows.
 ///
 /// # Errors
@@ -309,7 +309,11 @@ pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64,
             .execute(&mut *db)
             .await?;
     let instances =
-        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)").bind(ids).execute(&mut *db).await?;
+        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1) OR strpos(state::text, $2) > 0")
+            .bind(ids)
+            .bind(subject.to_string())
+            .execute(&mut *db)
+            .await?;
     let timers = timers::forget(&mut db, ids).await?;
     db.commit().await?;
     Ok(commands.rows_affected() + instances.rows_affected() + timers)
