@@ -255,6 +255,29 @@ impl fmt::Display for Money {
     }
 }
 
+/// Why a text is no amount.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no amount: write one such as '9.90 USD' or '12900 KRW'")]
+pub struct NotAnAmount(String);
+
+impl FromStr for Money {
+    type Err = NotAnAmount;
+
+    /// Reads what its `Display` writes. The decimals are those that are written, as with an amount of an event.
+    fn from_str(text: &str) -> Result<Self, NotAnAmount> {
+        let read = || {
+            let (number, code) = text.split_once(' ')?;
+            let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+            let digits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit());
+            let sound = digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(part) == number.contains('.');
+            let currency = Currency::stored(code, u8::try_from(part.len()).ok()?).ok()?;
+            let minor = format!("{whole}{part}").parse().ok().filter(|_| sound)?;
+            Self::new(minor, currency).ok()
+        };
+        read().ok_or_else(|| NotAnAmount(text.chars().take(40).collect()))
+    }
+}
+
 /// Sample values for tests and documentation.
 pub mod samples {
     use super::Money;
@@ -280,6 +303,19 @@ mod tests {
         assert_eq!(money(990, "USD").to_string(), "9.90 USD");
         assert_eq!(money(-5, "USD").to_string(), "-0.05 USD");
         assert_eq!(money(1_005, "KWD").to_string(), "1.005 KWD");
+    }
+
+    #[test]
+    fn an_amount_is_read_back_as_it_was_written() {
+        for (minor, code) in [(12_900, "KRW"), (0, "KRW"), (990, "USD"), (-5, "USD"), (1_005, "KWD"), (LIMIT, "JPY")] {
+            let amount = money(minor, code);
+            assert_eq!(amount.to_string().parse(), Ok(amount));
+        }
+        for wrong in
+            ["", "9.90", "9.90USD", "9. USD", ".9 USD", "9.90.1 USD", "+1 USD", "1e3 USD", "9.90 usd", "1.00000 USD"]
+        {
+            assert!(wrong.parse::<Money>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

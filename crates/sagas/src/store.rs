@@ -522,8 +522,8 @@ pub(crate) async fn next_timers(
 }
 
 /// Removes what processes remember of a person whose erasure they have all met: their instances, by the ids of the person
-/// and of their streams, the commands that were still to be sent or were given up, their timers and those of their
-/// notifications. Gives the number of rows.
+/// and of their streams, or because they name the person, the commands that were still to be sent or were given up, their
+/// timers and those of their notifications. Gives the number of rows.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -536,7 +536,11 @@ pub async fn forget(pool: &PgPool, subject: UserId, ids: &[&str]) -> Result<u64,
             .execute(&mut *db)
             .await?;
     let instances =
-        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1)").bind(ids).execute(&mut *db).await?;
+        sqlx::query("DELETE FROM process_instances WHERE instance_id = ANY($1) OR strpos(state::text, $2) > 0")
+            .bind(ids)
+            .bind(subject.to_string())
+            .execute(&mut *db)
+            .await?;
     let timers = sqlx::query("DELETE FROM process_timers WHERE instance_id = ANY($1) OR strpos(command::text, $2) > 0")
         .bind(ids)
         .bind(subject.to_string())

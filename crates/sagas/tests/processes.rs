@@ -54,7 +54,13 @@ impl Evaluator for NoEvaluator {
 
 fn catalog() -> Catalog {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
-    let names = ["titles.toml", "clips/b1.toml", "items/b1.toml"];
+    let names = [
+        "titles.toml",
+        "clips/b1.toml",
+        "items/b1.toml",
+        "notifications/en/learning.toml",
+        "notifications/ko/learning.toml",
+    ];
     let files = names.map(|name| (name, fs::read_to_string(root.join(name)).expect("the catalogue is there")));
     Catalog::parse(files.iter().map(|(name, text)| (*name, text.as_str()))).expect("the catalogue is sound")
 }

@@ -29,7 +29,9 @@ built_in! {
     "items/b1.toml",
     "items/b2.toml",
     "items/c1.toml",
+    "notifications/en/billing.toml",
     "notifications/en/learning.toml",
+    "notifications/ko/billing.toml",
     "notifications/ko/learning.toml",
     "titles.toml",
 }

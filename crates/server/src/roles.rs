@@ -454,12 +454,8 @@ async fn start(
                 baeum_sagas::run(of_sagas, baeum_sagas::registry(), until).await;
                 "process"
             });
-            let senders = config.notification.senders().map_err(RunError::Senders)?;
-            let (of_dispatcher, until) = (commands.clone(), stop.clone());
-            roles.spawn(async move {
-                baeum_sagas::notification::dispatcher::run(of_dispatcher, senders, until).await;
-                "dispatcher of notifications"
-            });
+            notification::dispatch(&mut roles, commands.clone(), &config.notification, stop.clone())
+                .map_err(RunError::Senders)?;
             let eraser = Eraser::new(commands.clone(), registry.clone(), baeum_sagas::registry());
             let stop = stop.clone();
             roles.spawn(async move {

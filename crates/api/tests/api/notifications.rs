@@ -1,6 +1,9 @@
 //! Notifications over HTTP: inbox, stream, preferences, links, webhooks, and what was given up.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::http::Method;
 use baeum_commands::{
@@ -48,6 +51,7 @@ async fn tell(world: &World, person: &Person, cause: u128) -> NotificationId {
         at: Clock::now(world.clock.as_ref()),
         template: LEVEL_ASSESSED.template(),
         parameters: [("level".to_owned(), "B1".to_owned())].into(),
+        days: BTreeMap::new(),
         not_before: None,
     };
     let channels = BTreeSet::from([Channel::InApp, Channel::Email]);

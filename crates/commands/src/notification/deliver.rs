@@ -10,14 +10,18 @@ use baeum_domain::{
         backoff,
         channel::Channel,
         notification::{Command, Content, Notification, Suppression},
-        template::Rendered,
+        template::{Rendered, is_owed},
     },
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Error, address::Address, request::permitted};
+use super::{
+    Error,
+    address::Address,
+    request::{is_told, permitted},
+};
 use crate::Commands;
 
 /// A notification on one channel, and what led there.
@@ -109,7 +113,7 @@ impl Commands {
         if !self.settings.channels.contains(&channel) {
             return self.suppress(delivery, Suppression::ChannelOff).await;
         }
-        if !preferences.allow(&request.content.topic, channel) {
+        if !is_told(&request.content.template, &request.content.topic, channel, &preferences) {
             return self.suppress(delivery, Suppression::Unwanted).await;
         }
         let permitted = permitted(channel, &profile, &preferences, now);
@@ -124,8 +128,13 @@ impl Commands {
             return self.suppress(delivery, Suppression::NoTemplate).await;
         };
         let topic = request.content.topic.clone();
-        let unsubscribe =
-            self.unsubscribe_link(tenant, request.learner_id, &topic, channel).await.map_err(ExecuteError::Refused)?;
+        // What is owed has no link: it would not keep its promise.
+        let unsubscribe = if is_owed(&request.content.template, channel) {
+            None
+        } else {
+            let link = self.unsubscribe_link(tenant, request.learner_id, &topic, channel).await;
+            link.map_err(ExecuteError::Refused)?
+        };
         Ok(Due::Send(Box::new(Message {
             notification_id: *notification_id,
             learner_id: request.learner_id,

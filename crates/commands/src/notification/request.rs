@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use baeum_domain::{
     identity::user::{self, Profile, User},
-    ids::{NotificationId, TemplateId, UserId},
+    ids::{NotificationId, NotificationTopic, TemplateId, UserId},
     notification::{
         channel::Channel,
         notification::{Cause, Command, Content, Notification, id_of},
         preferences::{NotificationPreferences, Preferences},
         quiet_hours::{WallTime, local_moment, next_permitted},
+        template::is_owed,
     },
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
@@ -36,6 +37,8 @@ pub struct NotificationRequest {
     pub template: TemplateId,
     /// Its parameters, each in the written form of its kind.
     pub parameters: BTreeMap<String, String>,
+    /// More of its parameters: moments, told as the day that they are on the person's own calendar.
+    pub days: BTreeMap<String, DateTime<Utc>>,
     /// The day and time by the person's own clock before which it is not sent; none for at once.
     pub not_before: Option<(NaiveDate, WallTime)>,
 }
@@ -46,8 +49,11 @@ impl NotificationRequest {
         id_of(self.learner_id, &self.cause, &self.template)
     }
 
-    /// Whether it still is news at this moment.
+    /// Whether it still is news at this moment. What is owed always is.
     pub fn is_news(&self, now: DateTime<Utc>) -> bool {
+        if is_owed(&self.template, Channel::Email) {
+            return true;
+        }
         let wanted = self.not_before.map(|(date, _)| date.and_time(NaiveTime::MIN).and_utc());
         now < self.at.max(wanted.unwrap_or(self.at)) + NEWS
     }
@@ -78,11 +84,15 @@ impl Commands {
         let (profile, preferences) = self.wishes_of(tenant, request.learner_id).await?;
         let wanted = &profile.preferences;
         let template = self.catalog().notification(&request.template, &wanted.native_language)?;
-        template.accept(&request.parameters)?;
+        let on = |moment: &DateTime<Utc>| wanted.time_zone.local_date(*moment).to_string();
+        let days = request.days.iter().map(|(name, moment)| (name.clone(), on(moment)));
+        let parameters: BTreeMap<_, _> = request.parameters.clone().into_iter().chain(days).collect();
+        template.accept(&parameters)?;
         let now = self.clock().now();
         let wish = request.not_before.map(|(date, time)| local_moment(&wanted.time_zone, date, time));
         let from = wish.map_or(now, |wish| wish.max(now));
-        let channels = self.settings.channels.iter().filter(|channel| preferences.allow(&template.topic, **channel));
+        let told = |channel: &&Channel| is_told(&template.id, &template.topic, **channel, &preferences);
+        let channels = self.settings.channels.iter().filter(told);
         let channels = channels.map(|channel| (*channel, permitted(*channel, &profile, &preferences, from))).collect();
         Ok(Command::Request {
             notification_id,
@@ -92,7 +102,7 @@ impl Commands {
                 template: request.template.clone(),
                 topic: template.topic.clone(),
                 language: template.language.clone(),
-                parameters: request.parameters.clone(),
+                parameters,
             },
             channels,
         })
@@ -124,6 +134,16 @@ impl Commands {
     pub fn notification_channels(&self) -> &BTreeSet<Channel> {
         &self.settings.channels
     }
+}
+
+/// Whether a person is told of this by a channel: what they want, and what is owed to them.
+pub(super) fn is_told(
+    template: &TemplateId,
+    topic: &NotificationTopic,
+    channel: Channel,
+    preferences: &Preferences,
+) -> bool {
+    preferences.allow(topic, channel) || is_owed(template, channel)
 }
 
 /// When a message may go out by a channel, at `from` or later.

@@ -7,14 +7,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::NaiveDate;
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::{billing, channel::Channel, words};
 use crate::{
     catalog::Catalog,
     identity::locale::Language,
-    ids::{NotificationTopic, TemplateId, TitleId},
+    ids::{NotificationTopic, PlanId, TemplateId, TitleId},
     level::Cefr,
+    money::Money,
 };
 
 /// The parameter that every template knows: the name of the person who is told.
@@ -38,6 +41,12 @@ pub enum Kind {
     Date,
     /// A title of the catalogue by its id, told by its name in the language.
     Title,
+    /// An amount of money: `12900 KRW` or `9.90 USD`.
+    Money,
+    /// A plan, told by its id.
+    Plan,
+    /// An id that the person can quote, such as that of an invoice.
+    Reference,
 }
 
 /// A text in one language.
@@ -83,22 +92,36 @@ pub struct Spec {
     pub topic: &'static str,
     /// Its parameters.
     pub parameters: &'static [(&'static str, Kind)],
+    /// Whether it goes out by e-mail even to who has switched its topic off there: what the law wants told.
+    pub owed: bool,
 }
 
 /// After a lesson, with a title that was recommended: `score` is the mean of the best scores.
 pub const LESSON_COMPLETED: Spec =
-    Spec { id: "lesson_completed", topic: "lessons", parameters: &[("score", Kind::Share), ("title", Kind::Title)] };
+    learning("lesson_completed", "lessons", &[("score", Kind::Share), ("title", Kind::Title)]);
 /// The same where nothing was recommended.
-pub const LESSON_COMPLETED_ONLY: Spec =
-    Spec { id: "lesson_completed_only", topic: "lessons", parameters: &[("score", Kind::Share)] };
+pub const LESSON_COMPLETED_ONLY: Spec = learning("lesson_completed_only", "lessons", &[("score", Kind::Share)]);
 /// After a level test.
-pub const LEVEL_ASSESSED: Spec = Spec { id: "level_assessed", topic: "levels", parameters: &[("level", Kind::Level)] };
+pub const LEVEL_ASSESSED: Spec = learning("level_assessed", "levels", &[("level", Kind::Level)]);
 /// On the day after a lesson, to who has not learned on it yet: `streak` is the number of days in a row.
-pub const STREAK_REMINDER: Spec =
-    Spec { id: "streak_reminder", topic: "reminders", parameters: &[("streak", Kind::Count)] };
+pub const STREAK_REMINDER: Spec = learning("streak_reminder", "reminders", &[("streak", Kind::Count)]);
+
+const fn learning(id: &'static str, topic: &'static str, parameters: &'static [(&'static str, Kind)]) -> Spec {
+    Spec { id, topic, parameters, owed: false }
+}
+
+/// Every template that processes send, a line each context.
+const SENT: [&[Spec]; 2] = [&[LESSON_COMPLETED, LESSON_COMPLETED_ONLY, LEVEL_ASSESSED, STREAK_REMINDER], &billing::ALL];
 
 /// Every template that processes send.
-pub const SENT: [Spec; 4] = [LESSON_COMPLETED, LESSON_COMPLETED_ONLY, LEVEL_ASSESSED, STREAK_REMINDER];
+pub fn sent() -> impl Iterator<Item = &'static Spec> {
+    SENT.into_iter().flatten()
+}
+
+/// Whether the law wants this told by this channel, whatever the person has switched off.
+pub fn is_owed(template: &TemplateId, channel: Channel) -> bool {
+    channel == Channel::Email && sent().any(|it| it.owed && it.id == template.as_str())
+}
 
 impl Spec {
     /// Its name.
@@ -179,6 +202,9 @@ impl Template {
                 Kind::Level => value.parse::<Cefr>().is_ok(),
                 Kind::Date => value.parse::<NaiveDate>().is_ok(),
                 Kind::Title => value.parse::<TitleId>().is_ok(),
+                Kind::Money => value.parse::<Money>().is_ok(),
+                Kind::Plan => value.parse::<PlanId>().is_ok(),
+                Kind::Reference => value.parse::<Uuid>().is_ok(),
             };
             if !sound {
                 return Err(
@@ -215,11 +241,10 @@ impl Template {
     fn words(&self, kind: Kind, value: &str, catalog: &Catalog) -> String {
         let korean = self.language.as_str() == "ko";
         let words = match kind {
-            Kind::Count | Kind::Level => None,
+            Kind::Count | Kind::Level | Kind::Plan | Kind::Reference => None,
+            Kind::Money => value.parse().ok().map(|it| words::amount(it, &self.language)),
             Kind::Share => value.parse::<f64>().ok().map(|it| format!("{:.0}%", it * 100.0)),
-            Kind::Date => value.parse::<NaiveDate>().ok().map(|it| {
-                if korean { format!("{}월 {}일", it.month(), it.day()) } else { it.format("%-d %B").to_string() }
-            }),
+            Kind::Date => value.parse().ok().map(|it| words::day(it, &self.language)),
             Kind::Title => value
                 .parse::<TitleId>()
                 .ok()
@@ -265,7 +290,7 @@ impl Catalog {
     /// Every mistake.
     pub fn check_notifications(&self) -> Result<(), Vec<String>> {
         let mut mistakes = vec![];
-        for spec in &SENT {
+        for spec in sent() {
             for language in LANGUAGES {
                 let key = TemplateKey { id: spec.template(), language: language.parse().expect("a language") };
                 let Some(found) = self.notifications.get(&key) else {
@@ -309,9 +334,9 @@ mod tests {
 id = "level_assessed"
 language = "en"
 topic = "levels"
-parameters = { level = "level", share = "share", day = "date", lessons = "count" }
+parameters = { level = "level", share = "share", day = "date", lessons = "count", price = "money" }
 subject = "Your level: {level}"
-text = "{display_name}, {share} on {day} after {lessons} lessons."
+text = "{display_name}, {share} on {day} after {lessons} lessons for {price}."
 "#;
 
     fn catalog(text: &str) -> Result<Catalog, String> {
@@ -324,14 +349,22 @@ text = "{display_name}, {share} on {day} after {lessons} lessons."
 
     #[test]
     fn parameters_become_words_of_the_language() {
-        let given = parameters(&[("level", "B1"), ("share", "0.806"), ("day", "2026-03-01"), ("lessons", "3")]);
-        for (language, share_and_day) in [("en", "81% on 1 March"), ("ko", "81% on 3월 1일")] {
+        let given = parameters(&[
+            ("level", "B1"),
+            ("share", "0.806"),
+            ("day", "2026-03-01"),
+            ("lessons", "3"),
+            ("price", "12900 KRW"),
+        ]);
+        for (language, share_and_day, price) in
+            [("en", "81% on 1 March", "₩12,900"), ("ko", "81% on 3월 1일", "12,900원")]
+        {
             let catalog = catalog(&LEVEL.replace("\"en\"", &format!("\"{language}\""))).expect("no mistake");
             let template = catalog.notifications.values().next().expect("a template");
             let rendered = template.render(&catalog, &given, "Mina {level}").expect("rendered");
             assert_eq!(rendered.subject, "Your level: B1");
             // What a person is called is never taken for a text.
-            assert_eq!(rendered.text, format!("Mina {{level}}, {share_and_day} after 3 lessons."));
+            assert_eq!(rendered.text, format!("Mina {{level}}, {share_and_day} after 3 lessons for {price}."));
         }
     }
 
@@ -339,17 +372,17 @@ text = "{display_name}, {share} on {day} after {lessons} lessons."
     fn parameters_that_do_not_fit_are_refused() {
         let catalog = catalog(LEVEL).expect("no mistake");
         let template = catalog.notifications.values().next().expect("a template");
-        let sound = [("level", "B1"), ("share", "0.5"), ("day", "2026-03-01"), ("lessons", "3")];
+        let sound = [("level", "B1"), ("share", "0.5"), ("day", "2026-03-01"), ("lessons", "3"), ("price", "9.90 USD")];
         assert_eq!(template.accept(&parameters(&sound)), Ok(()));
-        for (at, wrong) in [(0, "Z9"), (1, "1.5"), (2, "yesterday"), (3, "-1")] {
+        for (at, wrong) in [(0, "Z9"), (1, "1.5"), (2, "yesterday"), (3, "-1"), (4, "9.90")] {
             let mut given = sound;
             given[at].1 = wrong;
             let error = template.accept(&parameters(&given)).expect_err("wrong").to_string();
             assert!(error.contains(wrong), "{error}");
         }
         assert!(template.accept(&parameters(&sound[1..])).expect_err("missing").to_string().contains("missing"));
-        let more =
-            parameters(&[("level", "B1"), ("share", "0.5"), ("day", "2026-03-01"), ("lessons", "3"), ("x", "1")]);
+        let mut more = parameters(&sound);
+        more.insert("x".to_owned(), "1".to_owned());
         assert!(template.accept(&more).expect_err("unknown").to_string().contains("not known"));
     }
 

@@ -3,7 +3,7 @@
 //! `LessonCompleted` → `RecommendationGenerated` → tell. An instance is the recommendation of one lesson, or one level
 //! test. It never times out: where nothing comes to be recommended, that is told by the process that recommends.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use baeum_commands::{
     dispatch::ProcessCommand, notification::request::NotificationRequest, recommendation::recommendation_of,
@@ -74,6 +74,7 @@ impl Process for Congratulation {
             at: event.recorded_at,
             template: spec.template(),
             parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            days: BTreeMap::new(),
             not_before: None,
         };
         vec![Effect::Send { step: "tell", command: ProcessCommand::RequestNotification(request) }, Effect::Finish]

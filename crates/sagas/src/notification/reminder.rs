@@ -4,7 +4,7 @@
 //! one that still waits. So nobody is reminded on a day on which they learned, and who stays away is reminded once.
 //! An instance is a learner; it never ends.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use baeum_commands::{dispatch::ProcessCommand, notification::request::NotificationRequest};
 use baeum_domain::{
@@ -83,6 +83,7 @@ fn next(state: &Remembered, event: &Recorded<AnyEvent>) -> Option<NotificationRe
         at: event.recorded_at,
         template: STREAK_REMINDER.template(),
         parameters: [("streak".to_owned(), streak(state, *local_date).to_string())].into(),
+        days: BTreeMap::new(),
         not_before: Some((local_date.succ_opt()?, EVENING)),
     })
 }

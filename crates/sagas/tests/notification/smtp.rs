@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
@@ -94,4 +95,41 @@ pub(crate) fn field(mail: &str, name: &str) -> String {
     let unfolded = header.replace("\n ", " ");
     let found = unfolded.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()));
     found.unwrap_or_default()
+}
+
+/// The words of a field, decoded (RFC 2047).
+pub(crate) fn words(field: &str) -> String {
+    let (mut out, mut rest, mut encoded) = (vec![], field, false);
+    while let Some((before, after)) = rest.split_once("=?utf-8?b?") {
+        let (word, next) = after.split_once("?=").expect("a word that ends");
+        // Space between two encoded words is not part of the text.
+        if !(encoded && before.trim().is_empty()) {
+            out.extend_from_slice(before.as_bytes());
+        }
+        out.extend(BASE64.decode(word).expect("base64"));
+        (rest, encoded) = (next, true);
+    }
+    out.extend_from_slice(rest.as_bytes());
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// The text of a mail, decoded.
+pub(crate) fn body(mail: &str) -> String {
+    let (_, body) = mail.split_once("\n\n").expect("a header and a body");
+    let bytes = match field(mail, "Content-Transfer-Encoding").as_str() {
+        "base64" => BASE64.decode(body.replace('\n', "")).expect("base64"),
+        "quoted-printable" => unquoted(&body.replace("=\n", "")),
+        _ => body.as_bytes().to_vec(),
+    };
+    String::from_utf8(bytes).expect("UTF-8").replace("\r\n", "\n")
+}
+
+fn unquoted(text: &str) -> Vec<u8> {
+    let mut parts = text.split('=');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        out.push(u8::from_str_radix(&part[..2], 16).expect("two digits"));
+        out.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    out
 }

@@ -77,7 +77,9 @@ fn catalog() -> Catalog {
         "titles.toml",
         "clips/b1.toml",
         "items/b1.toml",
+        "notifications/en/billing.toml",
         "notifications/en/learning.toml",
+        "notifications/ko/billing.toml",
         "notifications/ko/learning.toml",
     ];
     let files = names.map(|name| (name, fs::read_to_string(root.join(name)).expect("the catalogue is there")));
@@ -173,6 +175,7 @@ impl World {
             at: self.log().clock().now(),
             template: LEVEL_ASSESSED.template(),
             parameters: [("level".to_owned(), "B1".to_owned())].into(),
+            days: BTreeMap::new(),
             not_before: None,
         };
         self.commands.request_notification(&self.context(), &request).await.expect("requested");
