@@ -111,8 +111,9 @@ fn every_operation_but_the_public_ones_needs_a_token() {
         "/openapi.json",
         "/docs",
         "/problems/{code}",
-        // The carrier signs what it says.
+        // The carrier and the payment gateway sign what they say.
         "/v1/webhooks/carrier",
+        "/v1/webhooks/stripe",
     ];
     // Everybody can look at these, and only some change them.
     let shown = ["/v1/plans", "/v1/plans/{id}"];
