@@ -344,7 +344,7 @@ pub(crate) async fn next_due(
 ) -> Result<(Option<Duration>, Option<DateTime<Utc>>), sqlx::Error> {
     let (seconds, timer): (Option<f64>, Option<DateTime<Utc>>) = sqlx::query_as(
         "SELECT (
-             SELECT greatest(0, extract(epoch FROM min(next_attempt_at) - clock_timestamp()))::float8 FROM (
+             SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM (
                  SELECT DISTINCT ON (instance_id) next_attempt_at FROM process_commands
                  WHERE process = $1 AND status = 'pending' ORDER BY instance_id, position, step
              ) AS first
@@ -353,7 +353,7 @@ pub(crate) async fn next_due(
     .bind(process.name)
     .fetch_one(pool)
     .await?;
-    Ok((seconds.map(Duration::from_secs_f64), timer))
+    Ok((seconds.map(|it| Duration::from_secs_f64(it.max(0.0))), timer))
 }
 
 /// Strikes off commands that were done.
