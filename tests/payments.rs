@@ -74,12 +74,14 @@ impl World {
             ("BAEUM_GATEWAY_KEY_FILE", file("key", "sk_test_of_payments")),
             ("BAEUM_GATEWAY_WEBHOOK_SECRET_FILE", file("secret", SECRET)),
         ];
+        // The bank sends people back to a page that is not there.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let mut world = Self {
             environment,
             listen,
             serve: None,
             gateway,
-            http: reqwest::Client::new(),
+            http,
             subscriber: UserId(new_id()),
             subscription_id: SubscriptionId(new_id()),
             log,

@@ -217,7 +217,7 @@ impl World {
         let clock = self.clock.clone();
         let before = |moment: DateTime<Utc>| {
             seconds.store(moment.timestamp(), Ordering::SeqCst);
-            clock.advance(moment - clock.now());
+            clock.stand_at(moment);
             let step = steps.fetch_add(1, Ordering::SeqCst);
             for _ in kills.iter().filter(|kill| **kill == step) {
                 self.kill_soon(step);

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod append;
+mod billing;
 mod command;
 mod conditions;
 mod drive;
@@ -123,6 +124,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u32,
     },
+    /// Billing runs from the end of a period to its payment, through a gateway over HTTP, beside bare appends
+    Billing {
+        /// How many subscribers are billed each month
+        #[arg(long, default_value_t = 1_000)]
+        subscribers: usize,
+    },
     /// Appending to and rebuilding from logs of 0.1 and 1 million events, or more
     Growth(growth::Growth),
     /// Appending to a log that is sealed beside one that is not; sealing, proving and verifying a log of a million events
@@ -195,6 +202,7 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Relay { events } => relay::run(events).await,
         Bench::Export { events, keep } => export::run(events, keep).await,
         Bench::Import { rows } => import::run(rows).await,
+        Bench::Billing { subscribers } => billing::run(subscribers, settings).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Seal(seal) => seal::run(&seal, settings).await,
         Bench::Evaluate { answers } => evaluate::run(answers).await,

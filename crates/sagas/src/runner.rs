@@ -22,7 +22,7 @@ use crate::{
 /// How many events are taken in with one transaction at most.
 const BATCH: usize = 500;
 /// How many commands are on their way at once, each of another instance.
-const COMMANDS: usize = 128;
+const COMMANDS: usize = 64;
 /// How many timers go off with one statement at most.
 const TIMERS: i64 = 500;
 /// How long news are waited for while commands are on their way.

@@ -66,23 +66,29 @@ pub(crate) enum ClockError {
     Log(#[from] LogError),
 }
 
+/// No moment yet.
+const UNTOLD: i64 = i64::MIN;
+
 /// A clock that stands where the log has it stand. Ids are fresh all the same.
 pub(crate) struct TravelClock {
     ids: SystemClock,
-    /// In microseconds since 1970, as the database keeps moments.
+    /// In microseconds since 1970, as the database keeps moments; [`UNTOLD`] before the log was read.
     moment: AtomicI64,
 }
 
 impl TravelClock {
-    /// A clock that stands at the present moment until the log says another.
+    /// A clock that goes by itself until the log says where it stands, which may be in the past.
     pub(crate) fn new(ids: SystemClock) -> Self {
-        Self { moment: AtomicI64::new(ids.now().timestamp_micros()), ids }
+        Self { moment: AtomicI64::new(UNTOLD), ids }
     }
 }
 
 impl Clock for TravelClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.moment.load(Ordering::SeqCst)).unwrap_or(DateTime::UNIX_EPOCH)
+        match self.moment.load(Ordering::SeqCst) {
+            UNTOLD => self.ids.now(),
+            moment => DateTime::from_timestamp_micros(moment).unwrap_or(DateTime::UNIX_EPOCH),
+        }
     }
 
     fn new_id(&self) -> Uuid {
@@ -191,8 +197,9 @@ mod tests {
     #[test]
     fn a_clock_that_is_travelled_stands_still_and_goes_forwards_only() {
         let clock = TravelClock::new(SystemClock::default());
-        let before = clock.now();
-        assert_eq!(clock.now(), before);
+        let before = clock.now() - TimeDelta::days(700);
+        clock.stand_at(before);
+        assert_eq!(clock.now(), before, "the log may have it stand in the past");
         let later = before + TimeDelta::days(31);
         clock.stand_at(later);
         clock.stand_at(before);

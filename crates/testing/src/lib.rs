@@ -150,6 +150,11 @@ impl Clock for TestClock {
     fn new_id(&self) -> Uuid {
         Uuid::now_v7()
     }
+
+    /// A test that travels time moves it by events; forwards only.
+    fn stand_at(&self, moment: DateTime<Utc>) {
+        self.0.fetch_max(moment.timestamp_millis(), Ordering::SeqCst);
+    }
 }
 
 /// Bytes that count up: different each time, the same in every run.
