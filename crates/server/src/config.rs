@@ -280,7 +280,7 @@ impl Config {
         if errors.is_empty()
             && has_database
             && words.key_file.is_none()
-            && matches!(command, Command::Serve | Command::Api)
+            && (matches!(command, Command::Serve | Command::Api) || (command == Command::Process && carrier.is_some()))
         {
             let problem = "is not set: names and texts of people are sealed by keys that you keep apart from the database. Make \
                            the file once with `baeum keys create --key-file FILE`, and give it to every server";
