@@ -20,14 +20,14 @@ use baeum_domain::{
     identity::access::{Access, Category, Command as AccessCommand},
     identity::user::{Command as UserCommand, Preferences, Role, User},
     ids::{
-        AssessmentId, AttemptId, ImportId, ImportedAttemptId, InvoiceId, LessonId, RecommendationId, SkuId,
-        SubscriptionId, UserId, ViewingId,
+        AssessmentId, AttemptId, ImportId, ImportedAttemptId, InvoiceId, LessonId, PlanId, RecommendationId,
+        ReservationId, SkuId, SubscriptionId, UserId, ViewingId,
     },
     kit::{
         curation::{Choice, Reason},
         kit::{Command as KitCommand, Kit, id_of as kit_of, unit_id},
-        plan::samples::terms,
-        sku::{Kind, samples::listing},
+        plan::{Command as KitPlanCommand, KitPlan, id_of as kit_plan_of, samples::terms},
+        sku::{Assortment, Command as SkuCommand, Kind, id_of as assortment_of, samples::listing},
         stock::{Command as StockCommand, Stock, id_of as stock_of},
     },
     learning::{
@@ -253,6 +253,7 @@ impl World {
         self.import(70, "Q7", 17, 0.5).await;
         self.be_told().await;
         crate::subscription::testing::buy_something(self).await;
+        self.fill_the_shelf().await;
         self.open_kit().await;
         self.send_kit().await;
         self.scan_unit().await;
@@ -267,6 +268,26 @@ impl World {
     /// Does a command to the stock of tea.
     pub(crate) async fn stock(&self, command: StockCommand) -> i64 {
         self.execute::<Stock>(stock_of("main", &sku("tea")), command).await
+    }
+
+    /// Tea is listed, there, and partly set aside; a plan comes with kits.
+    async fn fill_the_shelf(&self) -> i64 {
+        let at = self.clock.now();
+        let list = SkuCommand::List { sku: sku("tea"), listing: listing(Kind::Sample, Cefr::B2, "food", 7_000) };
+        self.execute::<Assortment>(assortment_of("main"), list).await;
+        let plan_id: PlanId = "plus".parse().expect("a plan id");
+        let set = KitPlanCommand::Set { plan_id: plan_id.clone(), terms: terms(2) };
+        self.execute::<KitPlan>(kit_plan_of("main", &plan_id), set).await;
+        self.stock(StockCommand::Receive { sku: sku("tea"), delivery_id: Uuid::from_u128(82), units: 5, at }).await;
+        self.stock(StockCommand::Reserve {
+            sku: sku("tea"),
+            reservation_id: ReservationId(Uuid::from_u128(83)),
+            kit_id: kit_of(KIT),
+            units: 2,
+            expires_at: at + chrono::TimeDelta::days(1),
+            at,
+        })
+        .await
     }
 
     /// A book and cards, as a blind box.

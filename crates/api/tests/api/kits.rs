@@ -56,7 +56,7 @@ fn kit_plan(reveal: Option<u16>) -> Value {
     json!({"items": 2, "limits": [{"least": won(1_000), "most": won(50_000)}], "reveal_after_days": reveal})
 }
 
-async fn context() -> CommandContext {
+fn context() -> CommandContext {
     CommandContext {
         tenant: "main".into(),
         actor: "saga:test".into(),
@@ -71,11 +71,11 @@ async fn context() -> CommandContext {
 async fn execute<D: Decider>(world: &World, id: Uuid, command: D::Command) {
     let prepare = move |_: Loaded<D>| std::future::ready(Ok::<_, D::Error>(command.clone()));
     let log = world.commands.log();
-    log.execute::<D, (), D::Error, _>(&context().await, &id.to_string(), prepare, |_, _| ()).await.expect("decided");
+    log.execute::<D, (), D::Error, _>(&context(), &id.to_string(), prepare, |_, _| ()).await.expect("decided");
 }
 
 async fn step(world: &World, step: KitStep) {
-    world.commands.dispatch(&context().await, ProcessCommand::Kit(step)).await.expect("done");
+    world.commands.dispatch(&context(), ProcessCommand::Kit(step)).await.expect("done");
 }
 
 /// An administrator, with a shelf and a plan with kits.

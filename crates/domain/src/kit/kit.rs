@@ -332,6 +332,7 @@ pub struct Kit {
 }
 
 /// An opened kit.
+#[allow(clippy::struct_excessive_bools, reason = "what holds of a kit besides its stage holds in any order")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// The kit.

@@ -430,6 +430,10 @@ impl Decider for Stock {
             Event::StockRanLow { .. } => self.low = true,
             Event::StockRanOut { .. } => self.out = true,
         }
+        // What a count releases is free for no moment: the count that found it missing is the next event.
+        if matches!(event, Event::StockReleased { cause: Cause::Shortfall, .. }) {
+            return;
+        }
         let available = self.available();
         self.low &= available <= self.threshold;
         self.out &= available == 0;

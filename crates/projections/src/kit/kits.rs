@@ -3,7 +3,7 @@
 use baeum_domain::{
     AnyEvent, Decider, Recorded, Sealed,
     ids::{ClipId, InvoiceId, KitId, LessonId, SkuId, SubscriptionId, UnitId, UserId},
-    kit::kit::{CancelReason, Event, Item, Kit as KitAggregate, Stage},
+    kit::kit::{self, CancelReason, Event, Item, Kit as KitAggregate, Stage},
     money::Money,
 };
 use chrono::{DateTime, Utc};
@@ -160,25 +160,7 @@ impl Projection for Kits {
 async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event) -> Result<(), ProjectionError> {
     let id = aggregate_id(event)?;
     match change {
-        Event::KitOpened { learner_id, subscription_id, period, invoice_id, reveal_at, at, .. } => {
-            sqlx::query(
-                "INSERT INTO kits (kit_id, learner_id, subscription_id, period, invoice_id, stage, reserved, reveal_at,
-                                   revealed, items, address_missing, opened_at, opened_position, version, position)
-                 VALUES ($1, $2, $3, $4, $5, 'curated', false, $6, false, '[]', false, $7, $9, $8, $9)",
-            )
-            .bind(id)
-            .bind(learner_id.0)
-            .bind(subscription_id.0)
-            .bind(i64::from(*period))
-            .bind(invoice_id.0)
-            .bind(reveal_at)
-            .bind(at)
-            .bind(event.sequence)
-            .bind(event.position)
-            .execute(db)
-            .await?;
-            return Ok(());
-        }
+        Event::KitOpened { .. } => return open(db, id, event, change).await,
         Event::KitCurated { items, .. } => {
             let sql = "UPDATE kits SET items = $2 WHERE kit_id = $1";
             sqlx::query(sql).bind(id).bind(Json(items)).execute(&mut *db).await?;
@@ -198,26 +180,21 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
         }
         Event::KitPacked { units, grams, at, .. } => {
             for unit in units {
-                sqlx::query("INSERT INTO kit_units (kit_id, slot, unit_id, sku, opens) VALUES ($1, $2, $3, $4, $5)")
-                    .bind(id)
-                    .bind(i64::from(unit.slot))
-                    .bind(unit.unit_id.0)
-                    .bind(unit.sku.as_str())
-                    .bind(unit.opens.as_str())
-                    .execute(&mut *db)
-                    .await?;
+                pack(db, id, unit).await?;
             }
-            let sql = "UPDATE kits SET stage = 'packed', grams = $2, packed_at = $3 WHERE kit_id = $1";
-            sqlx::query(sql).bind(id).bind(i64::from(*grams)).bind(at).execute(&mut *db).await?;
+            let sql = "UPDATE kits SET grams = $2 WHERE kit_id = $1";
+            sqlx::query(sql).bind(id).bind(i64::from(*grams)).execute(&mut *db).await?;
+            reach(db, id, "packed", "packed_at", *at).await?;
         }
         Event::KitShipped { shipment, at, .. } => {
-            let sql = "UPDATE kits SET stage = 'shipped', shipment = $2, shipped_at = $3, address_missing = false
-                       WHERE kit_id = $1";
-            sqlx::query(sql).bind(id).bind(Json(shipment)).bind(at).execute(&mut *db).await?;
+            let sql = "UPDATE kits SET shipment = $2, address_missing = false WHERE kit_id = $1";
+            sqlx::query(sql).bind(id).bind(Json(shipment)).execute(&mut *db).await?;
+            reach(db, id, "shipped", "shipped_at", *at).await?;
         }
         Event::KitCancelled { reason, at, .. } => {
-            let sql = "UPDATE kits SET stage = 'cancelled', cancel_reason = $2, ended_at = $3 WHERE kit_id = $1";
-            sqlx::query(sql).bind(id).bind(reason.to_string()).bind(at).execute(&mut *db).await?;
+            let sql = "UPDATE kits SET cancel_reason = $2 WHERE kit_id = $1";
+            sqlx::query(sql).bind(id).bind(reason.to_string()).execute(&mut *db).await?;
+            reach(db, id, "cancelled", "ended_at", *at).await?;
         }
         Event::KitCompensated { refunded, .. } => {
             let sql = "UPDATE kits SET refunded = $2 WHERE kit_id = $1";
@@ -227,19 +204,20 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             let sql = "UPDATE kit_units SET lesson_id = $3, scanned_at = $4 WHERE kit_id = $1 AND unit_id = $2";
             sqlx::query(sql).bind(id).bind(unit_id.0).bind(lesson_id.0).bind(at).execute(&mut *db).await?;
         }
-        Event::KitUnitRevoked { unit_id, at, .. } => revoke(db, id, Some(*unit_id), *at).await?,
-        Event::KitReserved { .. } => set(db, id, "reserved = true", None).await?,
-        Event::KitPaid { at, .. } => set(db, id, "paid_at = $2", Some(*at)).await?,
-        Event::KitAddressMissing { .. } => set(db, id, "address_missing = true", None).await?,
-        Event::KitInTransit { at, .. } => {
-            set(db, id, "stage = 'in_transit', in_transit_at = $2", Some(*at)).await?;
+        Event::KitPaid { at, .. } => {
+            let sql = "UPDATE kits SET paid_at = $2 WHERE kit_id = $1";
+            sqlx::query(sql).bind(id).bind(at).execute(&mut *db).await?;
         }
-        Event::KitDelivered { at, .. } => set(db, id, "stage = 'delivered', delivered_at = $2", Some(*at)).await?,
+        Event::KitUnitRevoked { unit_id, at, .. } => revoke(db, id, Some(*unit_id), *at).await?,
+        Event::KitReserved { .. } => mark(db, id, "reserved").await?,
+        Event::KitAddressMissing { .. } => mark(db, id, "address_missing").await?,
+        Event::KitRevealed { .. } => mark(db, id, "revealed").await?,
+        Event::KitInTransit { at, .. } => reach(db, id, "in_transit", "in_transit_at", *at).await?,
+        Event::KitDelivered { at, .. } => reach(db, id, "delivered", "delivered_at", *at).await?,
         Event::KitReturned { at, .. } => {
-            set(db, id, "stage = 'returned', ended_at = $2", Some(*at)).await?;
+            reach(db, id, "returned", "ended_at", *at).await?;
             revoke(db, id, None, *at).await?;
         }
-        Event::KitRevealed { .. } => set(db, id, "revealed = true", None).await?,
         // Whatever else happens moves the version on.
         _ => {}
     }
@@ -252,15 +230,63 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
     Ok(())
 }
 
-/// Sets columns of a kit; `$2` is `at`.
-async fn set(
+async fn open(
     db: &mut PgConnection,
     id: Uuid,
-    columns: &'static str,
-    at: Option<DateTime<Utc>>,
+    event: &Recorded<AnyEvent>,
+    opened: &Event,
+) -> Result<(), ProjectionError> {
+    let Event::KitOpened { learner_id, subscription_id, period, invoice_id, reveal_at, at, .. } = opened else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO kits (kit_id, learner_id, subscription_id, period, invoice_id, stage, reserved, reveal_at,
+                           revealed, items, address_missing, opened_at, opened_position, version, position)
+         VALUES ($1, $2, $3, $4, $5, 'curated', false, $6, false, '[]', false, $7, $9, $8, $9)",
+    )
+    .bind(id)
+    .bind(learner_id.0)
+    .bind(subscription_id.0)
+    .bind(i64::from(*period))
+    .bind(invoice_id.0)
+    .bind(reveal_at)
+    .bind(at)
+    .bind(event.sequence)
+    .bind(event.position)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn pack(db: &mut PgConnection, id: Uuid, unit: &kit::Unit) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO kit_units (kit_id, slot, unit_id, sku, opens) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id)
+        .bind(i64::from(unit.slot))
+        .bind(unit.unit_id.0)
+        .bind(unit.sku.as_str())
+        .bind(unit.opens.as_str())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes where a kit is, and when it came there.
+async fn reach(
+    db: &mut PgConnection,
+    id: Uuid,
+    stage: &'static str,
+    column: &'static str,
+    at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let sql = format!("UPDATE kits SET {columns} WHERE kit_id = $1 AND ($2::timestamptz IS NULL OR true)");
-    sqlx::query(&sql).bind(id).bind(at).execute(db).await?;
+    let sql = format!("UPDATE kits SET stage = $2, {column} = $3 WHERE kit_id = $1");
+    sqlx::query(&sql).bind(id).bind(stage).bind(at).execute(db).await?;
+    Ok(())
+}
+
+/// Notes that something holds of a kit.
+async fn mark(db: &mut PgConnection, id: Uuid, column: &'static str) -> Result<(), sqlx::Error> {
+    let sql = format!("UPDATE kits SET {column} = true WHERE kit_id = $1");
+    sqlx::query(&sql).bind(id).execute(db).await?;
     Ok(())
 }
 

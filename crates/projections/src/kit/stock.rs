@@ -3,7 +3,7 @@
 use baeum_domain::{
     AnyEvent, Decider, Recorded,
     ids::{ReservationId, SkuId},
-    kit::stock::{Event, Stock as StockAggregate},
+    kit::stock::{Cause, Event, Stock as StockAggregate},
 };
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -123,6 +123,8 @@ struct Change {
     low: bool,
     ran_out: bool,
     threshold: Option<i64>,
+    /// Whether a count of the same moment follows, so that nothing is above a line because of it.
+    counting: bool,
 }
 
 async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event) -> Result<(), ProjectionError> {
@@ -161,8 +163,12 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             to = Change { on_hand: -i64::from(*units), committed: i64::from(*units), ..to };
             sku
         }
-        Event::StockReleased { sku, reservation_id, .. }
-        | Event::StockReservationExpired { sku, reservation_id, .. } => {
+        Event::StockReleased { sku, reservation_id, cause, .. } => {
+            end(db, id, *reservation_id).await?;
+            to.counting = *cause == Cause::Shortfall;
+            sku
+        }
+        Event::StockReservationExpired { sku, reservation_id, .. } => {
             end(db, id, *reservation_id).await?;
             sku
         }
@@ -227,6 +233,9 @@ async fn write(
     .bind(event.position)
     .execute(&mut *db)
     .await?;
+    if to.counting {
+        return Ok(());
+    }
     // What is above the line again is neither low nor out.
     sqlx::query(
         "UPDATE stock SET low = low AND on_hand - held.units <= threshold, ran_out = ran_out AND on_hand <= held.units

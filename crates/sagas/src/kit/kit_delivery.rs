@@ -114,6 +114,7 @@ const TRACK: [(&str, i64); 7] = [
 const LOST_DAYS: i64 = 30;
 
 /// What an instance remembers.
+#[allow(clippy::struct_excessive_bools, reason = "what was met was met in any order")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Whose kit, once it was opened.

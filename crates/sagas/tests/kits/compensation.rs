@@ -354,7 +354,7 @@ async fn who_was_forgotten_gets_no_kit_and_what_was_set_aside_for_them_is_free_a
     world.log().erased().note(mina);
     world.pass(21).await;
     assert_eq!(world.shelf().await, (40, 0));
-    let (_, _) = world.subscribe(mina).await;
+    world.subscribe(mina).await;
     world.settle().await;
     assert_eq!(world.count("KitOpened").await, 1);
     running.stop().await;

@@ -191,7 +191,7 @@ impl World {
 
     pub(crate) fn request(&self, user_id: UserId, roles: &[Role]) -> Request {
         let caller = Caller { tenant: "main".into(), user_id, roles: roles.iter().copied().collect() };
-        Request { caller, idempotency: None, expected_sequence: None, correlation_id: new_id() }
+        Request { caller, idempotency: None, expected_sequence: None, correlation_id: self.clock.new_id() }
     }
 
     pub(crate) fn admin(&self) -> Request {
