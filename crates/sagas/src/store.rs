@@ -676,4 +676,22 @@ mod tests {
         assert_eq!(forget(pool, UserId(Uuid::from_u128(7)), &["two"]).await.expect("forgotten"), 1);
         assert_eq!(next_timer(pool, &[process]).await.expect("asked"), None);
     }
+
+    #[tokio::test]
+    async fn what_names_somebody_who_was_forgotten_goes_whatever_it_is_called() {
+        let (database, process) = (TestDatabase::create().await, Erased::of::<Slow>());
+        let pool = &database.pool;
+        let [mina, jun] = [1, 2].map(|number| UserId(Uuid::from_u128(number)));
+        let event = recorded(1, samples::registered());
+        let mut db = begin(pool).await.expect("begun");
+        for (instance, person) in [("a subscription of hers", mina), ("one of his", jun)] {
+            let state = serde_json::json!({ "subscriber": person });
+            keep(&mut db, &process, instance, &event, state, vec![], DateTime::UNIX_EPOCH).await.expect("kept");
+        }
+        db.commit().await.expect("committed");
+        assert_eq!(forget(pool, mina, &[]).await.expect("forgotten"), 1);
+        let left: Vec<String> =
+            sqlx::query_scalar("SELECT instance_id FROM process_instances").fetch_all(pool).await.expect("asked");
+        assert_eq!(left, ["one of his"]);
+    }
 }
