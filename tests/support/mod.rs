@@ -85,7 +85,7 @@ pub fn command(environment: &[(&str, String)]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("BAEUM_LOG_LEVEL", "warn,sqlx=off");
+    command.env("BAEUM_LOG_LEVEL", "error,sqlx=off");
     command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
     command
 }

@@ -63,16 +63,17 @@ pub(crate) async fn run(subscribers: usize, settings: &Settings) -> Result<Vec<R
     let seconds = Arc::new(AtomicI64::new(log.clock().now().timestamp()));
     begin_clock(&log, "bench", log.clock().now()).await?;
     let of_gateway = seconds.clone();
-    let server = LocalGateway::start(GatewaySettings::new(
-        Arc::new(move || of_gateway.load(Ordering::SeqCst)),
-        "bench",
-    ))
-    .await?;
+    let server =
+        LocalGateway::start(GatewaySettings::new(Arc::new(move || of_gateway.load(Ordering::SeqCst)), "bench")).await?;
     let gateway = StripeGateway::new(server.url().to_owned(), "sk_test_bench".to_owned(), vec![])?;
     let commands = world.commands.clone().with_gateway(Some(Arc::new(gateway.clone())));
     let stop = CancellationToken::new();
     let running = tokio::spawn(baeum_sagas::run(commands, baeum_sagas::registry(), stop.clone()));
-    stream::iter(0..subscribers).map(|_| subscribe(&log, &gateway)).buffer_unordered(CLIENTS).try_collect::<()>().await?;
+    stream::iter(0..subscribers)
+        .map(|_| subscribe(&log, &gateway))
+        .buffer_unordered(CLIENTS)
+        .try_collect::<()>()
+        .await?;
     rest(&log).await?;
 
     let (mut took, before) = (Duration::ZERO, log.head().await?);

@@ -1,6 +1,6 @@
 //! What the processes that bill send: each step between subscription, invoice, payment and refund.
 //!
-//! These commands name no person: the books stay whoever is forgotten, and whose a bill is, its subscription says. A refusal
+//! The books stay whoever is forgotten: whose a bill is, its subscription says; only a purchase of credits names who buys. A refusal
 //! that only says that a step came late, and that another has taken its place, is no failure: each is named here.
 
 use baeum_domain::{
