@@ -74,6 +74,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ),
     ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway"]),
     ("candle-core", &["baeum-ml"]),
+    ("fsrs", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];
 

@@ -32,6 +32,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "progress", description = "Progress of learners"),
         (name = "emotion", description = "Emotion care, with consent only"),
         (name = "recommendation", description = "What to watch next"),
+        (name = "review", description = "Cards to meet again"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),

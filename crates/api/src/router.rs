@@ -6,7 +6,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    assessment, docs::Frame, emotion, identity, layers, learning, log, media, ops, progress, recommendation,
+    assessment, docs::Frame, emotion, identity, layers, learning, log, media, ops, progress, recommendation, review,
     state::ApiState,
 };
 
@@ -19,6 +19,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(progress::routes())
         .merge(emotion::routes())
         .merge(recommendation::routes())
+        .merge(review::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use baeum_domain::{
     Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender,
+    learning::planning::LessonPlanner, recommendation::recommending::Recommender, review::scheduling::ReviewScheduler,
 };
 use baeum_eventlog::EventLog;
 
@@ -23,6 +23,8 @@ pub struct Ports {
     pub planner: Arc<dyn LessonPlanner>,
     /// Recommends titles and clips.
     pub recommender: Arc<dyn Recommender>,
+    /// Schedules reviews.
+    pub scheduler: Arc<dyn ReviewScheduler>,
     /// Makes keys, nonces and salts.
     pub entropy: Arc<dyn Entropy>,
     /// Wraps the keys of people.

@@ -4,6 +4,7 @@ use baeum_domain::{
     ids::{LessonId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
+    review::deck::{self, Deck},
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum ProcessCommand {
     Curriculum(curriculum::Command),
     /// To a learner's progress.
     Progress(progress::Command),
+    /// To a learner's cards.
+    Deck(deck::Command),
     /// Recommend after a lesson.
     GenerateRecommendation {
         /// To whom.
@@ -41,6 +44,11 @@ impl ProcessCommand {
                 curriculum::Command::Assign { learner_id, .. } | curriculum::Command::NoteLesson { learner_id, .. },
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
+            | Self::Deck(
+                deck::Command::Add { learner_id, .. }
+                | deck::Command::Review(deck::Reviewed { learner_id, .. })
+                | deck::Command::Optimize { learner_id, .. },
+            )
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. } => *learner_id,
         }
@@ -86,6 +94,19 @@ impl Commands {
             }
             ProcessCommand::Progress(command) => {
                 self.observe_progress(context, command).await.map(|_| ()).map_err(classify)
+            }
+            ProcessCommand::Deck(command) => {
+                let learner_id = ProcessCommand::Deck(command.clone()).subject();
+                let done = self
+                    .log
+                    .execute::<Deck, _, deck::Error, _>(
+                        context,
+                        &learner_id.to_string(),
+                        |_: Loaded<Deck>| std::future::ready(Ok(command.clone())),
+                        |_, _| (),
+                    )
+                    .await;
+                done.map(|_| ()).map_err(classify)
             }
             ProcessCommand::GenerateRecommendation { learner_id, lesson_id } => {
                 self.generate_recommendation(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)

@@ -12,6 +12,7 @@ pub mod operations;
 pub mod progress;
 pub mod recommendation;
 pub mod refusal;
+pub mod review;
 pub mod vault;
 
 pub use baeum_eventlog::{

@@ -1,12 +1,13 @@
 //! What a refusal means to whoever asked, independent of how it is told.
 
 use baeum_domain::{
-    assessment::assessment,
+    assessment::{assessment, item_bank},
     identity::{erasure, user},
     learning::curriculum,
     learning::lesson,
     progress::progress,
     recommendation::recommendation,
+    review::deck,
     text::TextError,
 };
 use baeum_eventlog::LogError;
@@ -92,6 +93,11 @@ refusals! {
         AlreadyAnswered(_) => Conflict "item-already-answered",
         NotAsked { .. } => Conflict "item-not-asked",
     }
+    item_bank::Error {
+        NoItems => Invalid "no-calibrated-items",
+        Stale { .. } => Conflict "stale-calibration",
+        OutOfRange(_) => Invalid "parameter-out-of-range",
+    }
     lesson::Error {
         NotStarted => NotFound "lesson-not-found",
         AlreadyStarted(_) => Conflict "lesson-exists",
@@ -108,6 +114,14 @@ refusals! {
     }
     progress::Error {
         NotEvidence(_) => Invalid "not-evidence",
+    }
+    deck::Error {
+        UnknownCard(_) => NotFound "card-not-found",
+        BeforeLast(_) => Conflict "review-before-last",
+        NoMemory(_) => Unavailable "scheduler-failed",
+        Full => Conflict "deck-full",
+        Stale { .. } => Conflict "stale-fit",
+        NoParameters => Unavailable "scheduler-failed",
     }
     recommendation::Error {
         NotGenerated(_) => Conflict "recommendation-not-generated",

@@ -20,6 +20,7 @@ pub mod projection;
 pub mod rebuild;
 pub mod recommendation;
 mod registry;
+pub mod review;
 mod row;
 mod status;
 #[cfg(test)]

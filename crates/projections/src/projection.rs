@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use baeum_domain::{
-    AnyEvent, Recorded, assessment::calibration::ItemCalibrator, catalog::Catalog, emotion::affect::AffectModel,
+    AnyEvent, Recorded,
+    assessment::calibration::{AbilityFilter, ItemCalibrator},
+    catalog::Catalog,
+    emotion::affect::AffectModel,
 };
 use baeum_eventlog::LogError;
 use futures::future::BoxFuture;
@@ -19,6 +22,8 @@ pub struct Models {
     pub affect: Arc<dyn AffectModel>,
     /// Re-estimates items of the level test.
     pub calibrator: Arc<dyn ItemCalibrator>,
+    /// Re-estimates abilities.
+    pub abilities: Arc<dyn AbilityFilter>,
     /// Items, clips and titles.
     pub catalog: Arc<Catalog>,
 }

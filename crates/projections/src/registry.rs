@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     Models, Projection,
-    assessment::{assessments::Assessments, item_parameters::ItemParameters},
+    assessment::{abilities::Abilities, assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
+    review::cards::Cards,
 };
 
 /// Every projection, one line each.
@@ -22,7 +23,9 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Progress),
         Arc::new(Emotion::new(models)),
         Arc::new(Recommendations),
+        Arc::new(Cards),
         Arc::new(ItemParameters::new(models)),
+        Arc::new(Abilities::new(models)),
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
         Arc::new(Accesses),

@@ -8,6 +8,7 @@
 pub mod learning;
 mod process;
 pub mod progress;
+pub mod review;
 mod runner;
 mod store;
 
@@ -21,5 +22,6 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
         Erased::of::<progress::progress_tracking::ProgressTracking>(),
+        Erased::of::<review::card_making::CardMaking>(),
     ]
 }

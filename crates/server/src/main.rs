@@ -5,6 +5,7 @@
 
 mod admin;
 mod audit;
+mod calibrate;
 mod catalog;
 mod clock;
 mod config;
@@ -23,6 +24,7 @@ mod output;
 mod projections;
 mod query;
 mod replay;
+mod reviews;
 mod roles;
 mod sandbox;
 mod seal;
