@@ -125,13 +125,22 @@ pub enum Personal {
         /// The table.
         table: &'static str,
     },
+    /// Nothing, and it is made from events of nobody: whoever is forgotten, it comes out the same. So it may stand beside
+    /// rows that are about people.
+    OfNobody {
+        /// The table.
+        table: &'static str,
+    },
 }
 
 impl Personal {
     /// The table.
     pub fn table(&self) -> &'static str {
         match self {
-            Self::Rows { table, .. } | Self::Record { table, .. } | Self::Anonymous { table } => table,
+            Self::Rows { table, .. }
+            | Self::Record { table, .. }
+            | Self::Anonymous { table }
+            | Self::OfNobody { table } => table,
         }
     }
 }

@@ -219,7 +219,7 @@ mod tests {
         let items = &found.calibration.items;
         let difficulty = rmse(items.iter().map(|it| (it.difficulty, TRUTH.0 * of_name(it).b + TRUTH.1)));
         let discrimination = rmse(items.iter().map(|it| (it.discrimination, of_name(it).a / TRUTH.0)));
-        assert!(difficulty < 0.1 && discrimination < 0.2, "{difficulty} {discrimination}");
+        assert!(difficulty < 0.15 && discrimination < 0.2, "{difficulty} {discrimination}");
         assert_eq!((found.calibration.input_position, found.calibration.learners), (77, 3_000));
     }
 

@@ -192,7 +192,7 @@ impl Projection for Abilities {
     }
 
     fn personal(&self) -> &'static [Personal] {
-        &[Personal::Rows { table: "abilities", of: "learner_id = $1" }, Personal::Anonymous { table: "ability_items" }]
+        &[Personal::Rows { table: "abilities", of: "learner_id = $1" }, Personal::OfNobody { table: "ability_items" }]
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {
