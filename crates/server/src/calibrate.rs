@@ -71,24 +71,25 @@ pub(crate) async fn run(
             continue;
         }
         let outcome = calibrate(&shard.log, &context(shard), found.calibration).await?;
-        tell(format_args!("recorded as calibration {} at position {}", outcome.answer, outcome.position));
+        tell(format_args!("calibration {} is in the log, up to position {}", outcome.answer, outcome.position));
     }
     Ok(())
 }
 
-/// The first answer of every learner to every item, and the position up to which the log was read. Who was forgotten is
-/// left out.
+/// The first answer of every learner to every item, and the position of the last of them. Who was forgotten is left out.
 async fn answers(log: &EventLog) -> Result<(Answers, i64), LogError> {
     let filter = EventFilter { event_type: Some("ItemAnswered".to_owned()), ..EventFilter::default() };
-    let (mut answers, mut position): (Answers, i64) = (BTreeMap::new(), log.floor());
+    let (mut answers, mut position, mut last): (Answers, i64, i64) = (BTreeMap::new(), log.floor(), log.floor());
     let head = log.head().await?;
     while position < head {
         let (events, read_to) = log.read_filtered(position, PAGE, &filter).await?;
         for event in events.into_iter().filter(|event| event.position <= head) {
+            let at = event.position;
             if let AnyEvent::Assessment(Event::ItemAnswered { learner_id, item, correct, .. }) = decode(event)?.payload
                 && !log.erased().contains(learner_id)
             {
                 answers.entry(learner_id).or_default().entry(item).or_insert(correct);
+                last = at;
             }
         }
         if read_to <= position {
@@ -96,7 +97,7 @@ async fn answers(log: &EventLog) -> Result<(Answers, i64), LogError> {
         }
         position = read_to;
     }
-    Ok((answers, head))
+    Ok((answers, last))
 }
 
 fn context(shard: &OperatedShard) -> CommandContext {

@@ -116,8 +116,11 @@ pub fn calibrate_bank(
     Ok(BankCalibration { calibration, left_out, link: (slope, shift), converged: found.converged })
 }
 
-/// The items that can be calibrated, in the order of their names, with how many answers they have; and the others.
-fn usable<'a>(answers: &'a Answers, catalog: &Catalog) -> (Vec<(&'a ItemId, u32)>, Vec<(ItemId, Reason)>) {
+/// Items with how many answers they have.
+type Counted<'a> = Vec<(&'a ItemId, u32)>;
+
+/// The items that can be calibrated, in the order of their names; and the others.
+fn usable<'a>(answers: &'a Answers, catalog: &Catalog) -> (Counted<'a>, Vec<(ItemId, Reason)>) {
     let mut tally: BTreeMap<&ItemId, (usize, BTreeSet<bool>)> = BTreeMap::new();
     for (item, right) in answers.values().flatten() {
         let (count, outcomes) = tally.entry(item).or_default();
