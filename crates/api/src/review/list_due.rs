@@ -5,7 +5,7 @@ use baeum_projections::{history::Whose, review::cards};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::wire::Card;
+use super::wire::DueCard;
 use crate::{
     as_of::When, caller::SignedIn, docs::QueryProblems, min_position::Params, problem::Problem, tenants::TenantState,
 };
@@ -37,7 +37,7 @@ pub(crate) struct DueAnswer {
     /// Which fit of the scheduler to the caller's own reviews is in use; 0 for the usual parameters.
     scheduler: i32,
     /// Those that are due, the longest due first.
-    queue: Vec<Card>,
+    queue: Vec<DueCard>,
 }
 
 /// The caller's own cards that are due, the longest due first.
@@ -68,6 +68,6 @@ pub(crate) async fn list_due(
         cards: tally.cards,
         due: tally.due,
         scheduler: tally.scheduler,
-        queue: queue.into_iter().map(|card| Card::of(catalog, card)).collect(),
+        queue: queue.into_iter().map(|card| DueCard::of(catalog, card)).collect(),
     })))
 }

@@ -114,9 +114,9 @@ impl From<deck::Origin> for Origin {
     }
 }
 
-/// A card.
+/// A card that is due.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Card {
+pub(crate) struct DueCard {
     card_id: Uuid,
     front: Front,
     origin: Origin,
@@ -129,7 +129,7 @@ pub(crate) struct Card {
     last_review_at: Option<DateTime<Utc>>,
 }
 
-impl Card {
+impl DueCard {
     pub(crate) fn of(catalog: &Catalog, card: cards::Card) -> Self {
         Self {
             card_id: card.card_id.0,
