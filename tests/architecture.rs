@@ -82,6 +82,7 @@ const KNOWN_BY: &[(&str, &[&str])] = &[
     ("lettre", &["baeum-sagas"]),
     ("axum", &["baeum-api", "baeum-server", "baeum-local-gateway", "baeum-local-carrier"]),
     ("candle-core", &["baeum-ml"]),
+    ("fsrs", &["baeum-ml"]),
     ("pglite-oxide", &["baeum-server"]),
 ];
 

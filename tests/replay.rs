@@ -29,6 +29,11 @@ impl Past {
         for _ in 0..2 {
             study(&learner, &id).await;
         }
+        let card = eventually("there is a card to review", || async {
+            learner.get("/v1/reviews").await.expect(200)["queue"][0]["card_id"].as_str().map(ToOwned::to_owned)
+        })
+        .await;
+        learner.post(&format!("/v1/reviews/{card}/answers"), json!({"rating": "good"})).await.expect(200);
         let admin = platform.admin().await;
         let head = eventually("every read model is at the head", || async {
             let models = admin.get("/v1/projections").await.expect(200)["projections"].clone();
@@ -66,6 +71,13 @@ impl Past {
     async fn execute(&self, sql: &str) {
         let pool = &self.platform.database.as_ref().expect("a database").pool;
         sqlx::query(sql).execute(pool).await.expect("the statement is good");
+    }
+
+    /// Every row of a table, as bytes that are the same for the same rows.
+    async fn bytes(&self, table: &str) -> String {
+        let pool = &self.platform.database.as_ref().expect("a database").pool;
+        let sql = format!("SELECT coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '') FROM {table} t");
+        sqlx::query_scalar(&sql).fetch_one(pool).await.expect("a text")
     }
 
     async fn number(&self, sql: &str) -> Option<i64> {
@@ -269,4 +281,32 @@ async fn a_replay_that_is_killed_is_gone_on_with() {
         assert_eq!(differ, [0, 0, 0], "{diff:#}");
         assert!(table["rows_after"].as_i64() > Some(0), "{diff:#}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_is_replayed_twice_gives_the_same_bytes_of_what_was_estimated() {
+    let past = Past::make().await;
+    // `replay` loads no evaluator and no scheduler: what they said is in the events.
+    for (model, tables) in [
+        ("item_parameters", vec!["item_parameters"]),
+        ("abilities", vec!["abilities"]),
+        ("progress", vec!["progress_skills", "progress_history"]),
+        ("cards", vec!["cards"]),
+    ] {
+        past.run(&["replay", model, "--into", "once"]);
+        past.run(&["replay", model, "--into", "twice", "--workers", "1"]);
+        for table in tables {
+            let live = past.bytes(&format!("public.{table}")).await;
+            assert!(!live.is_empty(), "{table} has no rows");
+            assert_eq!(past.bytes(&format!("once.{table}")).await, live, "{table}");
+            assert_eq!(past.bytes(&format!("twice.{table}")).await, live, "{table}");
+        }
+    }
+    let reviewed = past.number("SELECT count(*) FROM once.cards WHERE reviews = 1 AND stability > 0").await;
+    assert_eq!(reviewed, Some(1));
+    let said = past.refused(&["calibrate"]);
+    assert!(said.contains("the answers of the log do not make a calibration"), "{said}");
+    let said = past.refused(&["reviews", "optimize", "--learner", "00000000-0000-0000-0000-000000000000"]);
+    assert!(said.contains("has no cards"), "{said}");
+    assert!(past.run(&["reviews", "optimize"]).contains("nobody has 100 reviews yet"));
 }

@@ -35,6 +35,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "notification", description = "The inbox, preferences, webhooks, and what could not be delivered"),
         (name = "subscription", description = "Plans, subscriptions, invoices, payments, usage credits, and the books"),
         (name = "kit", description = "Learning kits, their SKUs and stock"),
+        (name = "review", description = "Cards to meet again"),
         (name = "log", description = "The event log and what is derived from it, for auditors and analysts"),
         (name = "ops", description = "For operators"),
         (name = "problems", description = "What each `type` of problem means"),

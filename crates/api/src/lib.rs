@@ -26,6 +26,7 @@ mod problem;
 mod problems;
 mod progress;
 mod recommendation;
+mod review;
 mod router;
 mod state;
 mod subscription;

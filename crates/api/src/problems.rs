@@ -84,6 +84,8 @@ kinds! {
     404 "assessment-not-found" "There is no such level test" "Check the id, or start one at POST /v1/assessments."
     404 "imported-learner-not-found" "Nothing was imported of such a learner" "Check the id: `baeum import` gives a learner a pseudonym for each source (docs/import.md)."
     404 "lesson-not-found" "There is no such lesson" "Check the id, or start one at POST /v1/lessons."
+    404 "ability-not-found" "No ability is known yet" "It is estimated from answers that count: start a level test at POST /v1/assessments."
+    404 "card-not-found" "There is no such card of yours" "GET /v1/reviews lists those that are due."
     404 "item-not-found" "There is no such test item" "Check the id against the catalogue."
     404 "clip-not-found" "There is no such clip" "GET /v1/clips lists the clips."
     404 "projection-not-found" "There is no such read model" "GET /v1/projections lists the read models."
@@ -169,6 +171,11 @@ kinds! {
     409 "not-a-dead-letter" "The notification was not given up" "Only what was given up can be tried again: GET /v1/notifications/dead-letters."
     409 "notification-not-in-inbox" "The notification is not in the inbox" "Only what was delivered there can be read."
     409 "too-many-webhooks" "There are too many webhooks" "Delete one first."
+    409 "review-before-last" "The card was reviewed at a later moment" "The clock of the server went back. Send the review again a moment later."
+    409 "few-reviews" "There are too few reviews" "Wait for more: the detail says how many it needs."
+    409 "stale-fit" "A fit to more reviews is there" "Fit again."
+    409 "stale-calibration" "A calibration of more answers is there" "Calibrate again."
+    409 "deck-full" "There are too many cards" "Review those that there are."
     409 "idempotency-key-in-flight" "A request with this key is being done" "Wait for its answer, or send it again after Retry-After."
     409 "contended" "Others kept changing the resource" "Send the request again."
     409 "erasure-not-requested" "No erasure is asked for" "POST /v1/learners/{id}/erasure asks for one."
@@ -199,6 +206,8 @@ kinds! {
     422 "position-in-the-future" "The log has not come that far" "`head` is the position of the latest event. Give a position that a command answered."
     422 "idempotency-key-reused" "The key was used for another request" "Use a new key for a new request."
     422 "unknown-item" "There is no such item" "Answer the item that is asked."
+    422 "no-calibrated-items" "The calibration has no items" "Calibrate once there are answers."
+    422 "parameter-out-of-range" "A parameter of an item is out of range" "The detail names the item."
     422 "unknown-choice" "There is no such choice" "Choices count from 0."
     422 "same-languages" "Native and target language are the same" "Choose two different languages."
     422 "too-many-interests" "Too many interests" "Choose ten at most."
@@ -269,6 +278,7 @@ kinds! {
     503 "key-store-unavailable" "The key store cannot be reached" "Try again in a moment. The answer was not kept."
     503 "no-carrier" "No carrier is configured" "The operator sets BAEUM_CARRIER_URL with its key. What waits is sent then."
     503 "carrier-unavailable" "The carrier cannot be reached" "Try again in a moment."
+    503 "scheduler-failed" "The card could not be scheduled" "Try again in a moment. The review was not kept."
     503 "evaluator-failed" "The model gave no verdict" "Try again in a moment. The answer was not kept."
 }
 
@@ -297,6 +307,7 @@ mod tests {
             include_str!("../../commands/src/recommendation/error.rs"),
             include_str!("../../commands/src/subscription/payment_methods.rs"),
             include_str!("../../commands/src/subscription/error.rs"),
+            include_str!("../../commands/src/review/error.rs"),
         ];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {

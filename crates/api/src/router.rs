@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     assessment, docs::Frame, emotion, identity, kit, layers, learning, log, media, notification, ops, progress,
-    recommendation, state::ApiState, subscription,
+    recommendation, review, state::ApiState, subscription,
 };
 
 fn routes() -> OpenApiRouter<ApiState> {
@@ -22,6 +22,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(notification::routes())
         .merge(subscription::routes())
         .merge(kit::routes())
+        .merge(review::routes())
         .merge(log::routes())
         .merge(ops::routes())
 }

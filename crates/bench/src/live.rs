@@ -13,7 +13,10 @@ use baeum_domain::{
     progress::progress::{Command, Evidence, Progress},
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, nats::Broker, relay};
-use baeum_ml::{assessment::calibration::OnlineCalibrator, emotion::affect_model::HiddenMarkovAffect};
+use baeum_ml::{
+    assessment::{ability_filter::GaussianAbility, calibration::OnlineCalibrator},
+    emotion::affect_model::HiddenMarkovAffect,
+};
 use baeum_projections::{Models, registry, run as project, wait_for};
 use baeum_testing::{TestClock, TestDatabase, nats_url, new_id, stream_name};
 use futures::future::try_join_all;
@@ -51,6 +54,7 @@ async fn measure(way: &str, seconds: u32, broker: Option<Broker>) -> Result<Vec<
     let models = Models {
         affect: Arc::new(HiddenMarkovAffect::new()),
         calibrator: Arc::new(OnlineCalibrator::new()),
+        abilities: Arc::new(GaussianAbility::default()),
         catalog: Arc::new(world::catalog()?),
     };
     let stop = CancellationToken::new();

@@ -23,7 +23,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, EventLog, Options};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender,
+    recommendation::content_recommender::ContentRecommender, review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, new_id};
 use uuid::Uuid;
@@ -64,6 +64,7 @@ impl World {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            scheduler: Arc::new(FsrsScheduler),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
             evaluator,

@@ -10,6 +10,7 @@ use baeum_domain::{
     learning::evaluation::Evaluator,
     learning::planning::LessonPlanner,
     recommendation::recommending::Recommender,
+    review::scheduling::ReviewScheduler,
     subscription::{gateway::MaybeGateway, policy::BillingPolicy},
 };
 use baeum_eventlog::EventLog;
@@ -29,6 +30,8 @@ pub struct Ports {
     pub planner: Arc<dyn LessonPlanner>,
     /// Recommends titles and clips.
     pub recommender: Arc<dyn Recommender>,
+    /// Schedules reviews.
+    pub scheduler: Arc<dyn ReviewScheduler>,
     /// Makes keys, nonces and salts.
     pub entropy: Arc<dyn Entropy>,
     /// Wraps the keys of people.

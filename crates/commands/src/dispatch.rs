@@ -4,6 +4,7 @@ use baeum_domain::{
     ids::{AttemptId, LessonId, NotificationId, UserId},
     learning::curriculum::{self, Curriculum},
     progress::progress,
+    review::deck::{self, Deck},
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, LogError};
 use chrono::{DateTime, Utc};
@@ -23,6 +24,8 @@ pub enum ProcessCommand {
     Progress(progress::Command),
     /// A step of billing.
     Billing(BillingCommand),
+    /// To a learner's cards.
+    Deck(deck::Command),
     /// Recommend after a lesson.
     GenerateRecommendation {
         /// To whom.
@@ -67,6 +70,11 @@ impl ProcessCommand {
                 curriculum::Command::Assign { learner_id, .. } | curriculum::Command::NoteLesson { learner_id, .. },
             )
             | Self::Progress(progress::Command::Observe { learner_id, .. })
+            | Self::Deck(
+                deck::Command::Add { learner_id, .. }
+                | deck::Command::Review(deck::Reviewed { learner_id, .. })
+                | deck::Command::Optimize { learner_id, .. },
+            )
             | Self::GenerateRecommendation { learner_id, .. }
             | Self::SuggestWatchOptions { learner_id, .. }
             | Self::RequestNotification(NotificationRequest { learner_id, .. })
@@ -119,6 +127,21 @@ impl Commands {
                 self.observe_progress(context, command).await.map(|_| ()).map_err(classify)
             }
             ProcessCommand::Billing(command) => self.bill(context, command).await,
+            ProcessCommand::Deck(command) => {
+                let (deck::Command::Add { learner_id, .. }
+                | deck::Command::Review(deck::Reviewed { learner_id, .. })
+                | deck::Command::Optimize { learner_id, .. }) = &command;
+                let done = self
+                    .log
+                    .execute::<Deck, _, deck::Error, _>(
+                        context,
+                        &learner_id.to_string(),
+                        |_: Loaded<Deck>| std::future::ready(Ok(command.clone())),
+                        |_, _| (),
+                    )
+                    .await;
+                done.map(|_| ()).map_err(classify)
+            }
             ProcessCommand::GenerateRecommendation { learner_id, lesson_id } => {
                 self.generate_recommendation(context, learner_id, lesson_id).await.map(|_| ()).map_err(classify)
             }

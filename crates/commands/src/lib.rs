@@ -14,6 +14,7 @@ pub mod operations;
 pub mod progress;
 pub mod recommendation;
 pub mod refusal;
+pub mod review;
 pub mod subscription;
 pub mod vault;
 

@@ -1,7 +1,7 @@
 //! What a refusal means to whoever asked, independent of how it is told.
 
 use baeum_domain::{
-    assessment::assessment,
+    assessment::{assessment, item_bank},
     identity::{erasure, user},
     kit::{address, kit, plan as kit_plan, sku, stock},
     learning::curriculum,
@@ -9,6 +9,7 @@ use baeum_domain::{
     money::MoneyError,
     progress::progress,
     recommendation::recommendation,
+    review::deck,
     subscription::{coupon, credits, invoice, payment, plan, refund, subscription},
     text::TextError,
 };
@@ -97,6 +98,11 @@ refusals! {
         AlreadyAnswered(_) => Conflict "item-already-answered",
         NotAsked { .. } => Conflict "item-not-asked",
     }
+    item_bank::Error {
+        NoItems => Invalid "no-calibrated-items",
+        Stale { .. } => Conflict "stale-calibration",
+        OutOfRange(_) => Invalid "parameter-out-of-range",
+    }
     lesson::Error {
         NotStarted => NotFound "lesson-not-found",
         AlreadyStarted(_) => Conflict "lesson-exists",
@@ -113,6 +119,14 @@ refusals! {
     }
     progress::Error {
         NotEvidence(_) => Invalid "not-evidence",
+    }
+    deck::Error {
+        UnknownCard(_) => NotFound "card-not-found",
+        BeforeLast(_) => Conflict "review-before-last",
+        NoMemory(_) => Unavailable "scheduler-failed",
+        Full => Conflict "deck-full",
+        Stale { .. } => Conflict "stale-fit",
+        NoParameters => Unavailable "scheduler-failed",
     }
     recommendation::Error {
         NotGenerated(_) => Conflict "recommendation-not-generated",

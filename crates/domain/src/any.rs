@@ -84,12 +84,16 @@ aggregates! {
     Access(crate::identity::access::Access),
     /// Of a sitting of the level test.
     Assessment(crate::assessment::assessment::Assessment),
+    /// Of the calibrations of the level test's items.
+    ItemBank(crate::assessment::item_bank::ItemBank),
     /// Of a curriculum.
     Curriculum(crate::learning::curriculum::Curriculum),
     /// Of a lesson.
     Lesson(crate::learning::lesson::Lesson),
     /// Of a learner's progress.
     Progress(crate::progress::progress::Progress),
+    /// Of a learner's cards.
+    Deck(crate::review::deck::Deck),
     /// Of a recommendation.
     Recommendation(crate::recommendation::recommendation::Recommendation),
     /// Of an import of attempts of another system.

@@ -47,6 +47,10 @@ uuid_ids! {
     ViewingId,
     /// One answer to a task of a lesson.
     AttemptId,
+    /// A card of a learner, derived from what it asks.
+    CardId,
+    /// One review of a card.
+    ReviewId,
     /// What was recommended after one lesson.
     RecommendationId,
     /// One file of attempts that was imported.

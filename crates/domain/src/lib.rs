@@ -23,6 +23,7 @@ pub mod position;
 pub mod progress;
 pub mod recommendation;
 pub mod recorded;
+pub mod review;
 pub mod sealed;
 pub mod spec;
 pub mod subscription;

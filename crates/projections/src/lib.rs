@@ -22,6 +22,7 @@ pub mod projection;
 pub mod rebuild;
 pub mod recommendation;
 mod registry;
+pub mod review;
 mod row;
 mod status;
 pub mod subscription;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use baeum_domain::{
-    AnyEvent, Recorded, assessment::calibration::ItemCalibrator, catalog::Catalog, emotion::affect::AffectModel,
+    AnyEvent, Recorded,
+    assessment::calibration::{AbilityFilter, ItemCalibrator},
+    catalog::Catalog,
+    emotion::affect::AffectModel,
 };
 use baeum_eventlog::LogError;
 use futures::future::BoxFuture;
@@ -19,6 +22,8 @@ pub struct Models {
     pub affect: Arc<dyn AffectModel>,
     /// Re-estimates items of the level test.
     pub calibrator: Arc<dyn ItemCalibrator>,
+    /// Re-estimates abilities.
+    pub abilities: Arc<dyn AbilityFilter>,
     /// Items, clips and titles.
     pub catalog: Arc<Catalog>,
 }
@@ -120,13 +125,22 @@ pub enum Personal {
         /// The table.
         table: &'static str,
     },
+    /// Nothing, and it is made from events of nobody: whoever is forgotten, it comes out the same. So it may stand beside
+    /// rows that are about people.
+    OfNobody {
+        /// The table.
+        table: &'static str,
+    },
 }
 
 impl Personal {
     /// The table.
     pub fn table(&self) -> &'static str {
         match self {
-            Self::Rows { table, .. } | Self::Record { table, .. } | Self::Anonymous { table } => table,
+            Self::Rows { table, .. }
+            | Self::Record { table, .. }
+            | Self::Anonymous { table }
+            | Self::OfNobody { table } => table,
         }
     }
 }

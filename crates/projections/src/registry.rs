@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Models, Projection,
-    assessment::{assessments::Assessments, item_parameters::ItemParameters},
+    assessment::{abilities::Abilities, assessments::Assessments, item_parameters::ItemParameters},
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     kit::{kit_plans::KitPlans, kits::Kits, skus::Skus, stock::Stocks},
@@ -12,6 +12,7 @@ use crate::{
     notification::notifications::Notifications,
     progress::progress::Progress,
     recommendation::recommendations::Recommendations,
+    review::cards::Cards,
     subscription::{
         credits::UsageCredits, invoices::Invoices, ledger::Ledger, payments::Payments, plans::Plans, revenue::Revenue,
         settlement::Settlements, subscriptions::Subscriptions,
@@ -28,7 +29,9 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Progress),
         Arc::new(Emotion::new(models)),
         Arc::new(Recommendations),
+        Arc::new(Cards),
         Arc::new(ItemParameters::new(models)),
+        Arc::new(Abilities::new(models)),
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
         Arc::new(Accesses),

@@ -12,7 +12,8 @@ use baeum_domain::{
     Clock, Decider, Sealed,
     assessment::{
         assessment::{Assessment, Command as AssessmentCommand, StoppingRule},
-        calibration::{ItemBelief, ItemCalibrator},
+        calibration::{AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
+        item_bank::{CalibratedItem, Calibration, Command as BankCommand, ITEM_BANK, ItemBank},
         testing::{Ability, LevelReport, Selection, SelectionReason, SkillEstimate},
     },
     catalog::Catalog,
@@ -21,7 +22,7 @@ use baeum_domain::{
     identity::user::{Command as UserCommand, Preferences, Role, User},
     ids::{
         AssessmentId, AttemptId, ImportId, ImportedAttemptId, InvoiceId, LessonId, PlanId, RecommendationId,
-        ReservationId, SkuId, SubscriptionId, UserId, ViewingId,
+        ReservationId, ReviewId, SkuId, SubscriptionId, UserId, ViewingId,
     },
     kit::{
         curation::{Choice, Reason},
@@ -43,6 +44,10 @@ use baeum_domain::{
     },
     progress::progress::{Command as ProgressCommand, Evidence, Progress},
     recommendation::recommendation::{Command as RecommendationCommand, Recommendation},
+    review::{
+        deck::{Command as DeckCommand, Deck, Fit, Front, Origin, Reviewed, card_of},
+        scheduling::{Memory, Rating},
+    },
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, StoredPayload};
 use baeum_testing::TestDatabase;
@@ -82,13 +87,22 @@ impl World {
     async fn open(pool: PgPool) -> Self {
         let clock = Arc::new(TestClock::default());
         let log = EventLog::open(pool.clone(), clock.clone(), None, Options::default()).await.expect("a log");
-        let models =
-            Models { affect: Arc::new(TestAffect), calibrator: Arc::new(TestCalibrator), catalog: Arc::new(catalog()) };
+        let models = Models {
+            affect: Arc::new(TestAffect),
+            calibrator: Arc::new(TestCalibrator),
+            abilities: Arc::new(TestFilter),
+            catalog: Arc::new(catalog()),
+        };
         Self { log, pool, clock, models }
     }
 
     /// Executes a command; answers the position of its last event.
     pub(crate) async fn execute<D: Decider>(&self, id: Uuid, command: D::Command) -> i64 {
+        self.execute_on::<D>(&id.to_string(), command).await
+    }
+
+    /// The same with an id that is no UUID.
+    pub(crate) async fn execute_on<D: Decider>(&self, id: &str, command: D::Command) -> i64 {
         let fresh = self.clock.new_id();
         let context = CommandContext {
             tenant: "main".into(),
@@ -100,7 +114,7 @@ impl World {
             expected_sequence: None,
         };
         let prepare = move |_| std::future::ready(Ok::<_, D::Error>(command.clone()));
-        let outcome = self.log.execute::<D, (), D::Error, _>(&context, &id.to_string(), prepare, |_, _| ()).await;
+        let outcome = self.log.execute::<D, (), D::Error, _>(&context, id, prepare, |_, _| ()).await;
         outcome.expect("the command is allowed").position
     }
 
@@ -249,6 +263,10 @@ impl World {
         self.start_lesson(30, "2026-03-02").await;
         self.execute::<Lesson>(Uuid::from_u128(30), LessonCommand::Abandon).await;
         self.observe(5, 0.75).await;
+        self.execute_on::<ItemBank>(ITEM_BANK, BankCommand::Calibrate(calibration("one", 0.25, 1))).await;
+        self.add_card("cafe-w1", "2026-03-01T09:00:00Z").await;
+        let reviewed = self.review_card("cafe-w1", 1, Rating::Good, "2026-03-01T09:00:00Z").await;
+        self.fit_scheduler(reviewed).await;
         self.look_at_the_learner(60).await;
         self.import(70, "Q7", 17, 0.5).await;
         self.be_told().await;
@@ -380,6 +398,47 @@ impl World {
         }
     }
 
+    /// Adds a card of a task to the learner's.
+    pub(crate) async fn add_card(&self, task: &str, due_at: &str) -> i64 {
+        let add = DeckCommand::Add {
+            learner_id: LEARNER,
+            fronts: vec![front(task)],
+            origin: Origin::Lesson { lesson_id: LessonId(Uuid::from_u128(20)) },
+            due_at: due_at.parse().expect("a moment"),
+        };
+        self.execute::<Deck>(LEARNER.0, add).await
+    }
+
+    /// Reviews such a card; it is due three days later.
+    pub(crate) async fn review_card(&self, task: &str, review: u128, rating: Rating, at: &str) -> i64 {
+        let review = Reviewed {
+            learner_id: LEARNER,
+            card_id: card_of(LEARNER, &front(task)),
+            review_id: ReviewId(Uuid::from_u128(review)),
+            rating,
+            now: at.parse().expect("a moment"),
+            memory: Memory { stability: 2.0, difficulty: 5.0 },
+            retrievability: None,
+            interval_days: 3,
+            model_id: "test".into(),
+        };
+        self.execute::<Deck>(LEARNER.0, DeckCommand::Review(review)).await
+    }
+
+    /// Takes in a fit of the scheduler's parameters to the log up to a position.
+    pub(crate) async fn fit_scheduler(&self, input_position: i64) -> i64 {
+        let fit = Fit {
+            input_position,
+            model_id: "test".into(),
+            parameters: vec![0.5, 1.5],
+            parameters_hash: "00".into(),
+            reviews: 200,
+            log_loss_before: 0.4,
+            log_loss_after: 0.3,
+        };
+        self.execute::<Deck>(LEARNER.0, DeckCommand::Optimize { learner_id: LEARNER, fit }).await
+    }
+
     /// Takes evidence into the learner's progress.
     pub(crate) async fn observe(&self, source_position: i64, outcome: f64) -> i64 {
         let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome, weight: 1.0 }];
@@ -401,6 +460,26 @@ fn choice(name: &str, kind: Kind) -> Choice {
     let listing = listing(kind, Cefr::B2, "food", 7_000);
     let reason = Reason { level_distance: 0, interests: [].into(), had_before: false, points: 40, rank: 1 };
     Choice { sku: sku(name), value: listing.values[0], listing, reason }
+}
+
+/// A calibration of one item that rests on the log up to a position.
+pub(crate) fn calibration(item: &str, difficulty: f64, input_position: i64) -> Calibration {
+    let item = CalibratedItem {
+        item: item.parse().expect("a valid item id"),
+        discrimination: 2.0,
+        discrimination_error: 0.2,
+        difficulty,
+        difficulty_error: 0.1,
+        guessing: 0.25,
+        answers: 200,
+    };
+    let (model_id, parameters_hash) = ("test".into(), format!("{difficulty}"));
+    Calibration { input_position, model_id, parameters_hash, learners: 200, items: vec![item] }
+}
+
+/// The front of a card that asks for a task.
+pub(crate) fn front(task: &str) -> Front {
+    Front::Task { task_id: task.parse().expect("a valid task id") }
 }
 
 pub(crate) fn preferences(time_zone: &str) -> Preferences {
@@ -508,6 +587,25 @@ impl AffectModel for TestAffect {
 
     fn model_id(&self) -> &'static str {
         "test-affect"
+    }
+}
+
+/// Moves half the way to the difficulty with each answer, and by one half beyond.
+struct TestFilter;
+
+impl AbilityFilter for TestFilter {
+    fn prior(&self) -> Ability {
+        Ability { theta: 0.5, standard_error: 1.0 }
+    }
+
+    fn drift(&self, ability: Ability, _days: f64) -> Ability {
+        ability
+    }
+
+    fn update(&self, ability: Ability, item: ItemDemand, correct: bool) -> Ability {
+        let beyond = if correct { 0.5 } else { -0.5 };
+        let theta = f64::midpoint(ability.theta, item.difficulty) + beyond;
+        Ability { theta, standard_error: ability.standard_error / 2.0 }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod learning;
 pub mod notification;
 mod process;
 pub mod progress;
+pub mod review;
 mod runner;
 mod store;
 pub mod subscription;
@@ -37,5 +38,6 @@ pub fn registry() -> Vec<Erased> {
         Erased::of::<subscription::evaluation_charging::EvaluationCharging>(),
         Erased::of::<kit::kit_delivery::KitDelivery>(),
         Erased::of::<kit::stock_expiry::StockExpiry>(),
+        Erased::of::<review::card_making::CardMaking>(),
     ]
 }

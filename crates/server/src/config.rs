@@ -13,6 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::{
     audit::AuditCommand,
     billing_policy::BillingWords,
+    calibrate::CalibrateOptions,
     carrier::{CarrierConfig, CarrierWords},
     demo::DemoOptions,
     exchange::{ExportOptions, ImportOptions},
@@ -23,6 +24,7 @@ use crate::{
     projections::ProjectionsCommand,
     query::QueryOptions,
     replay::ReplayOptions,
+    reviews::ReviewsCommand,
     sandbox::SandboxCommand,
     seal::{SealConfig, SealWords},
     shards::{self, ShardConfig},
@@ -89,6 +91,11 @@ pub(crate) enum Command {
     Clock(ClockCommand),
     /// Play learners through the HTTP API of a running server, so that every read model has something to show
     Demo(DemoOptions),
+    /// Calibrate the items of the level test from the answers in the log, and record it there, then stop
+    Calibrate(CalibrateOptions),
+    /// Fit the scheduler of reviews to learners, then stop
+    #[command(subcommand)]
+    Reviews(ReviewsCommand),
     /// Item response theory on files: calibrate items from a matrix of answers. No database is opened
     #[command(subcommand)]
     Irt(IrtCommand),
@@ -395,6 +402,8 @@ impl Command {
             Self::Notifications { .. } => "notifications",
             Self::Clock(_) => "clock",
             Self::Demo(_) => "demo",
+            Self::Calibrate(_) => "calibrate",
+            Self::Reviews(_) => "reviews",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",
             Self::Audit(_) => "audit",

@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod billing_policy;
+mod calibrate;
 mod carrier;
 mod catalog;
 mod clock;
@@ -27,6 +28,7 @@ mod output;
 mod projections;
 mod query;
 mod replay;
+mod reviews;
 mod roles;
 mod sandbox;
 mod seal;

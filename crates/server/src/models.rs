@@ -5,13 +5,14 @@ use std::sync::Arc;
 use baeum_commands::{Ports, keys::KeyService};
 use baeum_domain::catalog::Catalog;
 use baeum_ml::{
-    assessment::{adaptive_test::CatalogTest, calibration::OnlineCalibrator},
+    assessment::{ability_filter::GaussianAbility, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
     learning::{
         error_detector::{ErrorDetector, LoadError},
         planner::CatalogPlanner,
     },
     recommendation::content_recommender::ContentRecommender,
+    review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_projections::Models;
 
@@ -28,6 +29,7 @@ pub(crate) fn ports(catalog: &Arc<Catalog>, keys: Arc<dyn KeyService>) -> Result
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
         recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+        scheduler: Arc::new(FsrsScheduler),
         entropy: Arc::new(SystemEntropy),
         keys,
     })
@@ -38,6 +40,7 @@ pub(crate) fn models(catalog: &Arc<Catalog>) -> Models {
     Models {
         affect: Arc::new(HiddenMarkovAffect::new()),
         calibrator: Arc::new(OnlineCalibrator::new()),
+        abilities: Arc::new(GaussianAbility::default()),
         catalog: catalog.clone(),
     }
 }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, AdminError},
     audit::{self, AuditCommandError},
+    calibrate::{self, CalibrateError},
     carrier::{CarrierConfig, CarrierFileError},
     catalog::{self, LoadError},
     clock::SystemClock,
@@ -41,6 +42,7 @@ use crate::{
     projections::{self, ProjectionsError},
     query::{self, QueryError},
     replay::{self, ReplayError},
+    reviews::{self, ReviewsError},
     sandbox, seal,
     shards::ShardConfig,
     subject::{self, SubjectCommand, SubjectError, SubjectShard},
@@ -89,6 +91,10 @@ pub(crate) enum RunError {
     Projections(#[from] ProjectionsError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    #[error(transparent)]
+    Reviews(#[from] ReviewsError),
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
@@ -196,6 +202,27 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                 Ok(exchange::run(&shards, &registry, &config.command, &stop).await?)
             };
             with_databases(&config, &stop, exchange).await
+        }
+        Command::Calibrate(options) => {
+            let catalog = catalog::load(config.catalog.as_deref())?;
+            let deed = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                tokio::select! {
+                    done = calibrate::run(&shards, &catalog, options) => Ok(done?),
+                    () = stop.cancelled() => Ok(()),
+                }
+            };
+            with_databases(&config, &stop, deed).await
+        }
+        Command::Reviews(command) => {
+            let deed = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                tokio::select! {
+                    done = reviews::run(&shards, command) => Ok(done?),
+                    () = stop.cancelled() => Ok(()),
+                }
+            };
+            with_databases(&config, &stop, deed).await
         }
         Command::Keys(command) => run_keys(&config, command, &stop).await,
         Command::Subject(command) => run_subject(&config, command, &stop).await,

@@ -2,6 +2,7 @@
 
 mod abandon;
 mod get;
+mod get_ability;
 mod get_item_parameters;
 mod respond;
 mod start;
@@ -18,4 +19,5 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(respond::respond))
         .routes(routes!(abandon::abandon_assessment))
         .routes(routes!(get_item_parameters::get_item_parameters))
+        .routes(routes!(get_ability::get_ability))
 }

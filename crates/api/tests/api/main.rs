@@ -19,6 +19,7 @@ mod ops;
 mod own_data;
 mod parked;
 mod privacy;
+mod review;
 mod seal;
 mod subscription_refusals;
 mod subscriptions;

@@ -12,7 +12,7 @@ use baeum_commands::{
 use baeum_domain::{
     Entropy,
     assessment::{
-        calibration::{ItemBelief, ItemCalibrator},
+        calibration::{AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
         testing::{
             Ability, AdaptiveTest, BandProbability, LevelReport, Response, Selection, SelectionReason, Weakness,
         },
@@ -25,6 +25,7 @@ use baeum_domain::{
     },
     level::{Cefr, Skill},
     recommendation::recommending::{Ranking, Reason, RecommendationInput, Recommender, ScoredClip, ScoredTitle},
+    review::scheduling::{Fitted, Memory, PastReview, Rating, ReviewScheduler, Schedule, SchedulerError},
 };
 use baeum_projections::Models;
 use chrono::{DateTime, Utc};
@@ -130,13 +131,19 @@ impl TestModels {
             test: self.clone(),
             planner: self.clone(),
             recommender: self.clone(),
+            scheduler: self.clone(),
             entropy: Arc::new(TestEntropy),
             keys: keys(),
         }
     }
 
     pub(crate) fn models(self: &Arc<Self>) -> Models {
-        Models { affect: self.clone(), calibrator: self.clone(), catalog: self.catalog.clone() }
+        Models {
+            affect: self.clone(),
+            calibrator: self.clone(),
+            abilities: self.clone(),
+            catalog: self.catalog.clone(),
+        }
     }
 }
 
@@ -284,5 +291,45 @@ impl ItemCalibrator for TestModels {
 
     fn update(&self, belief: ItemBelief, _guessing: f64, _ability: Ability, _correct: bool) -> ItemBelief {
         ItemBelief { var_difficulty: belief.var_difficulty * 0.9, ..belief }
+    }
+}
+
+impl AbilityFilter for TestModels {
+    fn prior(&self) -> Ability {
+        Ability { theta: 0.0, standard_error: 1.0 }
+    }
+
+    fn drift(&self, ability: Ability, _days: f64) -> Ability {
+        ability
+    }
+
+    fn update(&self, ability: Ability, _item: ItemDemand, correct: bool) -> Ability {
+        let step = if correct { 0.1 } else { -0.1 };
+        Ability { theta: ability.theta + step, standard_error: ability.standard_error * 0.9 }
+    }
+}
+
+/// Twice as long after each review that is not forgotten.
+impl ReviewScheduler for TestModels {
+    fn model_id(&self) -> &'static str {
+        "test-scheduler"
+    }
+
+    fn schedule(
+        &self,
+        _: Option<&[f64]>,
+        memory: Option<Memory>,
+        _: u32,
+        rating: Rating,
+    ) -> Result<Schedule, SchedulerError> {
+        let before = memory.map_or(1.0, |it| it.stability);
+        let stability = if rating == Rating::Again { 1.0 } else { 2.0 * before };
+        let retrievability = memory.map(|_| 0.9);
+        let interval_days = if rating == Rating::Again { 1 } else { 3 };
+        Ok(Schedule { memory: Memory { stability, difficulty: 5.0 }, retrievability, interval_days })
+    }
+
+    fn fit(&self, cards: &[Vec<PastReview>]) -> Result<Fitted, SchedulerError> {
+        Err(SchedulerError::FewReviews { found: cards.len(), needed: usize::MAX })
     }
 }

@@ -1,6 +1,7 @@
 //! The level test: starting, answering and leaving it.
 
 pub mod abandon;
+pub mod calibrate;
 mod error;
 pub mod respond;
 pub mod start;

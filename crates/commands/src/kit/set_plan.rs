@@ -22,7 +22,10 @@ impl Commands {
         terms: KitTerms,
     ) -> Result<Outcome<()>, ExecuteError<Error>> {
         must_be_admin(&request.caller).map_err(ExecuteError::Refused)?;
-        let plan = self.log.load::<Plan>(&request.caller.tenant, &plan_stream(&request.caller.tenant, &plan_id).to_string()).await?;
+        let plan = self
+            .log
+            .load::<Plan>(&request.caller.tenant, &plan_stream(&request.caller.tenant, &plan_id).to_string())
+            .await?;
         if plan.state.listing.is_none() {
             return Err(ExecuteError::Refused(Error::UnknownPlan(plan_id)));
         }

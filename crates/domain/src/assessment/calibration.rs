@@ -1,4 +1,4 @@
-//! The port of online calibration: item parameters re-estimated one answer at a time.
+//! The ports of online estimation: item parameters and abilities re-estimated one answer at a time.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,4 +27,29 @@ pub trait ItemCalibrator: Send + Sync {
     /// What is believed after one answer of someone of `ability` (as estimated *before* this answer) to an item that
     /// those who know nothing answer rightly with probability `guessing`.
     fn update(&self, belief: ItemBelief, guessing: f64, ability: Ability, correct: bool) -> ItemBelief;
+}
+
+/// What an item asks of an ability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ItemDemand {
+    /// Discrimination, above 0.
+    pub discrimination: f64,
+    /// Difficulty, in logits.
+    pub difficulty: f64,
+    /// Standard error of the difficulty in logits; 0 where it is taken for known.
+    pub difficulty_error: f64,
+    /// The probability that someone who knows nothing is right.
+    pub guessing: f64,
+}
+
+/// Re-estimates abilities online. Implementations give the same bits for the same answers in the same order.
+pub trait AbilityFilter: Send + Sync {
+    /// What is believed of someone who has answered nothing.
+    fn prior(&self) -> Ability;
+
+    /// What is believed after `days` without an answer, 0 or more.
+    fn drift(&self, ability: Ability, days: f64) -> Ability;
+
+    /// What is believed after one answer.
+    fn update(&self, ability: Ability, item: ItemDemand, correct: bool) -> Ability;
 }

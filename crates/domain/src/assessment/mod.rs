@@ -4,4 +4,5 @@
 pub mod assessment;
 pub mod calibration;
 pub mod item;
+pub mod item_bank;
 pub mod testing;

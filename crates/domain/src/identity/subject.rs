@@ -32,6 +32,7 @@ const TABLE: &[(&str, Whose)] = &[
     (super::erasure::Erasure::AGGREGATE, Whose::Record),
     (super::access::Access::AGGREGATE, Whose::Record),
     (crate::assessment::assessment::Assessment::AGGREGATE, Whose::Learner),
+    (crate::assessment::item_bank::ItemBank::AGGREGATE, Whose::Nobody),
     (crate::learning::curriculum::Curriculum::AGGREGATE, Whose::Themselves),
     (crate::learning::import::Import::AGGREGATE, Whose::Nobody),
     (crate::learning::imported_attempt::ImportedAttempt::AGGREGATE, Whose::Learner),
@@ -42,6 +43,7 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::notification::preferences::NotificationPreferences::AGGREGATE, Whose::Themselves),
     // A partner system's, sealed under a key of the webhook's own.
     (crate::notification::webhooks::Webhooks::AGGREGATE, Whose::Nobody),
+    (crate::review::deck::Deck::AGGREGATE, Whose::Themselves),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
     (crate::kit::sku::Assortment::AGGREGATE, Whose::Nobody),
     (crate::kit::stock::Stock::AGGREGATE, Whose::Nobody),

@@ -30,7 +30,7 @@ use baeum_domain::assessment::{
 use super::logistic::sigmoid;
 
 /// Nodes and weights of the 7-point Gauss–Hermite rule for a standard normal: Σ w f(x) ≈ E f(X).
-const RULE: [(f64, f64); 7] = [
+pub(super) const RULE: [(f64, f64); 7] = [
     (-3.750_439_717_725_742, 0.000_548_268_855_972_217_6),
     (-2.366_759_410_734_541, 0.030_757_123_967_586_5),
     (-1.154_405_394_739_968_3, 0.240_123_178_605_012_7),

@@ -8,6 +8,7 @@ use baeum_domain::{
         assessment::{Assessment, Event},
         calibration::{ItemBelief, ItemCalibrator},
         item::Item,
+        item_bank::{CalibratedItem, Event as BankEvent, ItemBank},
         testing::Ability,
     },
     catalog::Catalog,
@@ -36,6 +37,8 @@ pub struct ItemParameter {
     pub prior_discrimination: f64,
     /// The difficulty that it began with, in logits.
     pub prior_difficulty: f64,
+    /// The calibration that the belief began anew with; 0 for the catalogue.
+    pub calibration: i32,
     /// Answers taken in.
     pub responses: i64,
     /// Of them right.
@@ -71,7 +74,8 @@ pub async fn all(pool: &PgPool, models: &Models) -> Result<Vec<ItemParameter>, s
 }
 
 const SELECT: &str = "SELECT item, prior_discrimination, prior_difficulty, log_discrimination, difficulty,
-                             var_log_discrimination, var_difficulty, covariance, responses, correct, position
+                             var_log_discrimination, var_difficulty, covariance, guessing, calibration, responses,
+                             correct, position
                       FROM item_parameters";
 
 #[derive(FromRow)]
@@ -84,6 +88,9 @@ struct Row {
     var_log_discrimination: f64,
     var_difficulty: f64,
     covariance: f64,
+    /// As calibrated; none for the catalogue's.
+    guessing: Option<f64>,
+    calibration: i32,
     responses: i64,
     correct: i64,
     position: i64,
@@ -101,6 +108,8 @@ impl Row {
             var_log_discrimination: 0.0,
             var_difficulty: 0.0,
             covariance: 0.0,
+            guessing: None,
+            calibration: 0,
             responses: 0,
             correct: 0,
             position: 0,
@@ -127,6 +136,36 @@ impl Row {
         self.covariance = belief.covariance;
     }
 
+    async fn write(&self, db: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "INSERT INTO item_parameters (item, prior_discrimination, prior_difficulty, log_discrimination, difficulty,
+                                          var_log_discrimination, var_difficulty, covariance, guessing, calibration,
+                                          responses, correct, position)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             ON CONFLICT (item) DO UPDATE
+             SET log_discrimination = excluded.log_discrimination, difficulty = excluded.difficulty,
+                 var_log_discrimination = excluded.var_log_discrimination, var_difficulty = excluded.var_difficulty,
+                 covariance = excluded.covariance, guessing = excluded.guessing, calibration = excluded.calibration,
+                 responses = excluded.responses, correct = excluded.correct, position = excluded.position",
+        )
+        .bind(&self.item)
+        .bind(self.prior_discrimination)
+        .bind(self.prior_difficulty)
+        .bind(self.log_discrimination)
+        .bind(self.difficulty)
+        .bind(self.var_log_discrimination)
+        .bind(self.var_difficulty)
+        .bind(self.covariance)
+        .bind(self.guessing)
+        .bind(self.calibration)
+        .bind(self.responses)
+        .bind(self.correct)
+        .bind(self.position)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
     fn parameter(&self, item: ItemId) -> ItemParameter {
         let discrimination = self.log_discrimination.exp();
         ItemParameter {
@@ -137,6 +176,7 @@ impl Row {
             difficulty_error: self.var_difficulty.max(0.0).sqrt(),
             prior_discrimination: self.prior_discrimination,
             prior_difficulty: self.prior_difficulty,
+            calibration: self.calibration,
             responses: self.responses,
             correct: self.correct,
             position: self.position,
@@ -166,37 +206,45 @@ impl ItemParameters {
     ) -> Result<(), ProjectionError> {
         // An item that has left the catalogue is not asked any more, so nothing needs to be known of it.
         let Some(entry) = self.catalog.items.get(item) else { return Ok(()) };
-        let row: Option<Row> =
-            sqlx::query_as(&format!("{SELECT} WHERE item = $1")).bind(item.as_str()).fetch_optional(&mut *db).await?;
-        let mut row = row.unwrap_or_else(|| Row::prior(self.calibrator.as_ref(), entry));
-        row.believe(self.calibrator.update(row.belief(), entry.guessing(), before, correct));
+        let mut row = self.row(db, entry).await?;
+        let guessing = row.guessing.unwrap_or_else(|| entry.guessing());
+        row.believe(self.calibrator.update(row.belief(), guessing, before, correct));
         row.responses += 1;
         row.correct += i64::from(correct);
-        sqlx::query(
-            "INSERT INTO item_parameters (item, prior_discrimination, prior_difficulty, log_discrimination, difficulty,
-                                          var_log_discrimination, var_difficulty, covariance, responses, correct,
-                                          position)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-             ON CONFLICT (item) DO UPDATE
-             SET log_discrimination = excluded.log_discrimination, difficulty = excluded.difficulty,
-                 var_log_discrimination = excluded.var_log_discrimination, var_difficulty = excluded.var_difficulty,
-                 covariance = excluded.covariance, responses = excluded.responses, correct = excluded.correct,
-                 position = excluded.position",
-        )
-        .bind(&row.item)
-        .bind(row.prior_discrimination)
-        .bind(row.prior_difficulty)
-        .bind(row.log_discrimination)
-        .bind(row.difficulty)
-        .bind(row.var_log_discrimination)
-        .bind(row.var_difficulty)
-        .bind(row.covariance)
-        .bind(row.responses)
-        .bind(row.correct)
-        .bind(position)
-        .execute(db)
-        .await?;
+        row.position = position;
+        Ok(row.write(db).await?)
+    }
+
+    /// Beliefs begin anew from a calibration.
+    async fn calibrated(
+        &self,
+        db: &mut PgConnection,
+        version: u32,
+        items: &[CalibratedItem],
+        position: i64,
+    ) -> Result<(), ProjectionError> {
+        for item in items {
+            let Some(entry) = self.catalog.items.get(&item.item) else { continue };
+            let mut row = self.row(db, entry).await?;
+            // The delta method: the variance of a logarithm is that of what it is of, over its square.
+            let error = item.discrimination_error / item.discrimination;
+            row.believe(ItemBelief {
+                var_log_discrimination: error * error,
+                var_difficulty: item.difficulty_error * item.difficulty_error,
+                ..self.calibrator.prior(item.discrimination, item.difficulty)
+            });
+            row.guessing = Some(item.guessing);
+            row.calibration = i32::try_from(version).unwrap_or(i32::MAX);
+            row.position = position;
+            row.write(db).await?;
+        }
         Ok(())
+    }
+
+    async fn row(&self, db: &mut PgConnection, entry: &Item) -> Result<Row, sqlx::Error> {
+        let row: Option<Row> =
+            sqlx::query_as(&format!("{SELECT} WHERE item = $1")).bind(entry.id.as_str()).fetch_optional(db).await?;
+        Ok(row.unwrap_or_else(|| Row::prior(self.calibrator.as_ref(), entry)))
     }
 }
 
@@ -214,13 +262,13 @@ impl Projection for ItemParameters {
         &[Personal::Anonymous { table: "item_parameters" }]
     }
 
-    /// 2: answers are taken for guessed ones too.
+    /// 2: answers are taken for guessed ones too. 3: calibrations.
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn reads(&self, aggregate_type: &str) -> bool {
-        aggregate_type == Assessment::AGGREGATE
+        matches!(aggregate_type, Assessment::AGGREGATE | ItemBank::AGGREGATE)
     }
 
     fn order(&self) -> Order {
@@ -237,6 +285,9 @@ impl Projection for ItemParameters {
                 AnyEvent::Assessment(Event::ItemAnswered { item, before, correct, .. }) => {
                     self.answered(db, item, *before, *correct, event.position).await
                 }
+                AnyEvent::ItemBank(BankEvent::ItemsCalibrated { version, calibration }) => {
+                    self.calibrated(db, *version, &calibration.items, event.position).await
+                }
                 _ => Ok(()),
             }
         })
@@ -246,7 +297,8 @@ impl Projection for ItemParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::in_a_world;
+    use crate::testing::{calibration, in_a_world};
+    use baeum_domain::assessment::item_bank::Command;
 
     fn item(name: &str) -> ItemId {
         name.parse().expect("a valid item id")
@@ -271,6 +323,24 @@ mod tests {
             assert_eq!((two.responses, two.position), (0, 0));
             assert_eq!(find(&world.pool, &world.models, &item("gone")).await.expect("a database"), None);
             assert_eq!(all(&world.pool, &world.models).await.expect("a database"), [one, two]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_calibration_is_begun_anew_from_and_counts_stay() {
+        in_a_world(async |world| {
+            world.start_sitting(10, 9).await;
+            world.answer(10, "one", true, "two").await;
+            let calibration = Command::Calibrate(calibration("one", 1.0, 1));
+            let at = world.execute_on::<ItemBank>("level-test", calibration).await;
+            world.project().await;
+            let one = find(&world.pool, &world.models, &item("one")).await.expect("a database").expect("an item");
+            assert_eq!((one.difficulty, one.difficulty_error, one.calibration), (1.0, 0.1, 1));
+            assert!((one.discrimination - 2.0).abs() < 1e-12 && (one.discrimination_error - 0.2).abs() < 1e-12);
+            assert_eq!((one.responses, one.prior_difficulty, one.position), (1, -0.5, at));
+            let two = find(&world.pool, &world.models, &item("two")).await.expect("a database").expect("an item");
+            assert_eq!((two.difficulty, two.calibration), (-0.5, 0));
         })
         .await;
     }

@@ -160,7 +160,7 @@ fn calibrate_file(options: &CalibrateOptions) -> Result<(), IrtError> {
     Ok(())
 }
 
-fn model(word: &str) -> Result<Model, String> {
+pub(crate) fn model(word: &str) -> Result<Model, String> {
     [Model::OnePl, Model::TwoPl, Model::ThreePl]
         .into_iter()
         .find(|model| model.to_string() == word)

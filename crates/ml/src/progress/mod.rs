@@ -1,0 +1,5 @@
+//! What a learner knows: knowledge tracing.
+
+pub mod bkt;
+pub mod dkt;
+pub mod measure;

@@ -1,0 +1,3 @@
+//! Review: when a card is to be met again.
+
+pub mod fsrs_scheduler;

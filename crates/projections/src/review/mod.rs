@@ -1,0 +1,3 @@
+//! What learners are to meet again.
+
+pub mod cards;

@@ -1,0 +1,3 @@
+//! What a learner is to meet again.
+
+pub mod card_making;
