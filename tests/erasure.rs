@@ -258,7 +258,7 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     assert_eq!(mina.get(&format!("/v1/learners/{id}")).await.problem(401), "account-erased");
     let sign_in = json!({ "email": EMAIL, "password": PASSWORD });
     assert_eq!(client.post("/v1/auth/token", sign_in).await.problem(401), "wrong-credentials");
-    for part in ["", "/progress", "/emotion", "/recommendations", "/personal-data"] {
+    for part in ["", "/progress", "/vector", "/recommendations", "/personal-data"] {
         let told = admin.get(&format!("/v1/learners/{id}{part}")).await;
         assert_eq!(told.problem(410), "subject-erased", "{part}");
     }
@@ -311,7 +311,16 @@ async fn everything_is_shown_before(world: &World, mina: &Client, admin: &Client
     assert_eq!((&all["identity"]["email"], &all["identity"]["display_name"]), (&json!(EMAIL), &json!(NAME)));
     let texts = all["events"].to_string();
     assert!(texts.contains("zebrafinch") && texts.contains("얼룩말표식"), "their texts are opened");
-    for table in ["learners", "lessons", "lesson_attempts", "progress", "emotion", "recommendations", "assessments"] {
+    for table in [
+        "learners",
+        "lessons",
+        "lesson_attempts",
+        "progress",
+        "learner_vectors",
+        "emotion",
+        "recommendations",
+        "assessments",
+    ] {
         let rows = all["read_models"][table].as_array().expect("a list");
         assert!(!rows.is_empty(), "{table}");
     }

@@ -8,7 +8,7 @@ use crate::{
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
-    progress::progress::Progress,
+    progress::{learner_vectors::LearnerVectors, progress::Progress},
     recommendation::recommendations::Recommendations,
 };
 
@@ -26,5 +26,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(ImportedAttempts),
         Arc::new(ImportedItems),
         Arc::new(Accesses),
+        Arc::new(LearnerVectors::new(models)),
     ]
 }

@@ -22,7 +22,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, EventFilter, EventLog, Loaded, Options};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender,
+    recommendation::bandit_recommender::BanditRecommender,
 };
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, eventually, new_id};
 use chrono::{NaiveDate, TimeDelta};
@@ -73,7 +73,7 @@ impl World {
         let ports = Ports {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-            recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),

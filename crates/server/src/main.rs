@@ -22,6 +22,7 @@ mod models;
 mod output;
 mod projections;
 mod query;
+mod recommend;
 mod replay;
 mod roles;
 mod sandbox;

@@ -36,6 +36,7 @@ use crate::{
     models, output,
     projections::{self, ProjectionsError},
     query::{self, QueryError},
+    recommend::{self, RecommendError},
     replay::{self, ReplayError},
     sandbox, seal,
     shards::ShardConfig,
@@ -65,8 +66,10 @@ pub(crate) enum RunError {
     Signals(std::io::Error),
     #[error("the role '{0}' ended unexpectedly: see the log")]
     Ended(&'static str),
-    #[error("the evaluator cannot be loaded: {0}")]
-    Evaluator(#[from] baeum_ml::learning::error_detector::LoadError),
+    #[error(transparent)]
+    Models(#[from] models::ModelsError),
+    #[error(transparent)]
+    Recommend(#[from] RecommendError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -127,12 +130,13 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         }
         Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let present = recommend::recommender(&catalog, config.recommender.as_deref())?;
             let registry = || baeum_projections::registry(&models::models(&catalog));
             let replay = async |log: EventLog| {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                Ok(replay::run(&log, &catalog, registry(), options, &stop).await?)
+                Ok(replay::run(&log, &present, &catalog, registry(), options, &stop).await?)
             };
             with_each_log(&config, &stop, replay).await
         }
@@ -148,6 +152,12 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let registry = baeum_projections::registry(&models::models(&catalog));
             let query = async |log: EventLog| Ok(query::run(&log, &registry, options).await?);
             with_each_log(&config, &stop, query).await
+        }
+        Command::Recommend(command) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let present = recommend::recommender(&catalog, config.recommender.as_deref())?;
+            let deed = async |log: EventLog| Ok(recommend::run(&log, present.clone(), command).await?);
+            with_each_log(&config, &stop, deed).await
         }
         Command::Projections { command } => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
@@ -203,7 +213,7 @@ async fn run_keys(config: &Config, command: &KeysCommand, stop: &CancellationTok
     }
     let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
     let keys = Arc::new(FileKeys::open(&key_file(config))?);
-    let ports = models::ports(&catalog, keys.clone())?;
+    let ports = models::ports(&catalog, keys.clone(), config.recommender.as_deref())?;
     let deed = async |databases: &[Database]| {
         for database in databases {
             let log = open_log(config, database, None).await?;
@@ -221,7 +231,7 @@ async fn run_subject(config: &Config, command: &SubjectCommand, stop: &Cancellat
         SubjectCommand::Export { .. } => Arc::new(FileKeys::open(&key_file(config))?),
         SubjectCommand::Erase { .. } => Arc::new(NoKeys),
     };
-    let ports = models::ports(&catalog, keys)?;
+    let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
     let registry = baeum_projections::registry(&models::models(&catalog));
     let deed = async |databases: &[Database]| {
         let mut shards = vec![];
@@ -281,7 +291,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let databases = open_databases(&config, &stop).await?;
     let ended = async {
         let (keys, seals) = key_service(&config)?;
-        let ports = models::ports(&catalog, keys)?;
+        let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;

@@ -32,6 +32,7 @@ const TABLE: &[(&str, Whose)] = &[
     (crate::learning::lesson::Lesson::AGGREGATE, Whose::Learner),
     (crate::progress::progress::Progress::AGGREGATE, Whose::Themselves),
     (crate::recommendation::recommendation::Recommendation::AGGREGATE, Whose::Learner),
+    (crate::recommendation::taste::Taste::AGGREGATE, Whose::Themselves),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
     // The books stay whoever is forgotten: the law asks for them, and they name a subscriber by an id alone.
     (crate::subscription::coupon::Coupon::AGGREGATE, Whose::Nobody),

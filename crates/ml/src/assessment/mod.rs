@@ -5,5 +5,5 @@ pub mod calibration;
 pub mod irt;
 pub mod posterior;
 
-mod logistic;
-mod random;
+pub(crate) mod logistic;
+pub(crate) mod random;
