@@ -81,9 +81,9 @@ fn draw(moments: &[Moment]) -> String {
         let (mut found, mut taken, mut points) = (0.0, 0.0, vec![(0.0, 0.0)]);
         for (rank, (_, is)) in ranked.iter().enumerate() {
             if *is {
-                found += 1.0
+                found += 1.0;
             } else {
-                taken += 1.0
+                taken += 1.0;
             }
             if rank.is_multiple_of(50) || rank + 1 == ranked.len() {
                 points.push((taken, found));

@@ -177,7 +177,7 @@ fn draw(contest: &Contest, seeds: u64, outcomes: &[Vec<Outcome>]) -> String {
         title: "Mean reward of a recommendation, by day (simulated learners)".into(),
         subtitle: format!("{} contents, {} learners, {seeds} worlds", contest.size.contents, contest.size.learners),
         x: chart::Axis { label: "day".into(), range: (1.0, f64::from(*days.end())) },
-        y: chart::Axis { label: "share watched to the end".into(), range: (0.0, 0.7) },
+        y: chart::Axis { label: "share watched to the end".into(), range: (0.0, 0.9) },
         right: None,
         lines: outcomes.iter().zip(POLICIES).enumerate().map(line).collect(),
         dots: (String::new(), vec![]),

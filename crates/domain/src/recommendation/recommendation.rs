@@ -40,6 +40,7 @@ pub struct Policy {
 /// What can have happened.
 /// Other crates match it with a `_` arm, so that a new event touches this file alone.
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "events are read once and matched at once")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Event {
     /// Titles and clips were chosen.
@@ -111,6 +112,7 @@ impl Generated {
 }
 
 /// What can be asked.
+#[allow(clippy::large_enum_variant, reason = "a command is decided at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Record what was chosen.

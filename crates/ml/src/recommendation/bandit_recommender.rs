@@ -16,7 +16,7 @@
 //! topic that the learner likes, a weakness where both its skill and its focus are trained, a review for each focus that
 //! is due and trained. A task of a clip trains the skill in which it is answered and its focus.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use baeum_domain::{
     catalog::Catalog,
@@ -96,9 +96,9 @@ impl BanditRecommender {
     ///
     /// # Errors
     /// What was learned by another build, with other features.
-    pub fn having(&self, learned: Learned) -> Result<Self, LearnedError> {
-        let known = Known::new(&learned, &self.settings)?;
-        Ok(Self { known, weights_hash: hash(&self.settings, &learned), ..self.clone() })
+    pub fn having(&self, learned: &Learned) -> Result<Self, LearnedError> {
+        let known = Known::new(learned, &self.settings)?;
+        Ok(Self { known, weights_hash: hash(&self.settings, learned), ..self.clone() })
     }
 
     /// The same, as learned and set, over another catalogue.
@@ -285,7 +285,10 @@ fn hash(settings: &Settings, learned: &Learned) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -427,7 +430,7 @@ mod tests {
         });
         let contents = contents.collect();
         let learned = Learned { trained_to: 9, contents, rewards: Some(rewards.evidence().clone()) };
-        let after = before.having(learned).expect("features of this build");
+        let after = before.having(&learned).expect("features of this build");
         assert_eq!((clips(&before.recommend(ID, &input()))[0], clips(&after.recommend(ID, &input()))[0]), ("c0", "c7"));
         assert_ne!(before.weights_hash(), after.weights_hash());
         assert_eq!((before.weights_hash().len(), before.model_id()), (64, "bandit-1-trial"));

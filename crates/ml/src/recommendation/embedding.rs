@@ -1,8 +1,8 @@
 //! Content as vectors: what a title or clip is about and trains, as weights of tags.
 //!
 //! A tag is a topic, a focus or a skill. Its weight is its inverse document frequency, ln((1 + n) / (1 + df)) + 1 (as in
-//! Manning, Raghavan & Schütze, *Introduction to Information Retrieval*, 2008, ch. 6, smoothed), and vectors have length
-//! 1. The same catalogue gives the same vectors on every platform; no network and no weights are needed. The level is no
+//! Manning, Raghavan & Schütze, *Introduction to Information Retrieval*, 2008, ch. 6, smoothed), and vectors are of length
+//! one. The same catalogue gives the same vectors on every platform; no network and no weights are needed. The level is no
 //! tag: how near two levels are is another question (`fit.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,9 @@ fn tags(catalog: &Catalog) -> impl Iterator<Item = (Content, BTreeSet<String>)> 
 fn normalized(mut vector: Vec<f64>) -> Vec<f64> {
     let length = libm::sqrt(vector.iter().map(|value| value * value).sum());
     if length > 0.0 {
-        vector.iter_mut().for_each(|value| *value /= length);
+        for value in &mut vector {
+            *value /= length;
+        }
     }
     vector
 }

@@ -105,6 +105,7 @@ pub fn estimate(rows: &[Logged]) -> Option<Estimates> {
 
 /// Two models of rewards, each fitted to every second of the choices: the first judges the even rows, which it has not
 /// seen, and the second the odd ones.
+#[allow(clippy::needless_pass_by_value, reason = "an iterator is made to be given away")]
 pub fn cross_fit<'a>(chosen: impl Iterator<Item = (&'a Features, f64)> + Clone) -> [LinUcb; 2] {
     [1, 0].map(|half| {
         let rows = chosen.clone().enumerate().filter(|(at, _)| at % 2 == half);

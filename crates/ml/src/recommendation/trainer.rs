@@ -86,7 +86,7 @@ impl Trainer {
             LearnedContent { content: content.clone(), factors: factors.clone(), chosen, reward }
         });
         let learned = Learned { trained_to, contents: learned.collect(), rewards: Some(rewards.evidence().clone()) };
-        self.recommender = self.recommender.having(learned.clone()).expect("the features are those of this build");
+        self.recommender = self.recommender.having(&learned).expect("the features are those of this build");
         self.learned = learned;
     }
 }

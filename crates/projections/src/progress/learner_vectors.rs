@@ -182,7 +182,9 @@ impl Vector {
             }
             Movement::Taste(topics, step) => {
                 let mut taste: BTreeMap<String, f64> = self.topics.into_iter().zip(self.weights).collect();
-                taste.values_mut().for_each(|weight| *weight *= 1.0 - step);
+                for weight in taste.values_mut() {
+                    *weight *= 1.0 - step;
+                }
                 let each = step / f64::from(u32::try_from(topics.len()).unwrap_or(u32::MAX));
                 for topic in topics {
                     *taste.entry(topic).or_default() += each;

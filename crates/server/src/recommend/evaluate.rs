@@ -57,7 +57,7 @@ pub(super) async fn evaluate(log: &EventLog, present: &BanditRecommender) -> Res
         }
     })
     .await?;
-    let experts = present.having(Learned::default()).expect("nothing learned has no features");
+    let experts = present.having(&Learned::default()).expect("nothing learned has no features");
     let set_to = |settings| present.set_to(settings).expect("settings in their ranges");
     let policies = [
         ("present", present.clone()),

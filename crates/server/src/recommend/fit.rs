@@ -15,7 +15,7 @@ const BATCH: usize = 500;
 /// What was learned, and that in words.
 pub(super) async fn fit(log: &EventLog, present: BanditRecommender) -> Result<(Learned, String), LogError> {
     // From nothing: what an earlier fit has learned is in the log too.
-    let mut trainer = Trainer::new(present.having(Learned::default()).expect("nothing learned has no features"));
+    let mut trainer = Trainer::new(present.having(&Learned::default()).expect("nothing learned has no features"));
     let (mut viewings, mut recommendations, mut outcomes) = (0_usize, 0_usize, 0_usize);
     let trained_to = past::tell(log, |told| match told {
         Told::Saw(learner, content) => {

@@ -62,7 +62,7 @@ pub(crate) fn recommender(catalog: &Arc<Catalog>, file: Option<&Path>) -> Result
     let fresh = BanditRecommender::new(catalog.clone());
     let Some(path) = file else { return Ok(fresh) };
     let text = fs::read_to_string(path).map_err(|error| RecommendError::Read { path: path.to_owned(), error })?;
-    let learned = Learned::from_json(&text).and_then(|learned| fresh.having(learned));
+    let learned = Learned::from_json(&text).and_then(|learned| fresh.having(&learned));
     learned.map_err(|error| RecommendError::Learned { path: path.to_owned(), error })
 }
 

@@ -33,7 +33,7 @@ pub enum Policy {
     #[strum(serialize = "ALS alone")]
     Als,
     /// The best by the experts' weights, without learning: `content-1`, which this recommender replaced.
-    #[strum(serialize = "content, experts' weights")]
+    #[strum(serialize = "experts' weights")]
     Content,
     /// The recommender.
     #[strum(serialize = "recommender")]
