@@ -55,7 +55,7 @@ impl Life {
 
     fn queries(&self) -> Vec<String> {
         let id = &self.id;
-        let of_learner = ["", "/progress", "/emotion", "/recommendations"];
+        let of_learner = ["", "/progress", "/vector", "/emotion", "/recommendations"];
         let mut paths: Vec<String> = of_learner.iter().map(|it| format!("/v1/learners/{id}{it}")).collect();
         paths.extend(["/v1/lessons".to_owned(), "/v1/lessons?limit=1".to_owned()]);
         paths.extend(self.paths.iter().cloned());

@@ -287,7 +287,7 @@ async fn a_person_is_forgotten_everywhere_and_everybody_else_is_not() {
     assert_eq!(mina.get(&format!("/v1/learners/{id}")).await.problem(401), "account-erased");
     let sign_in = json!({ "email": EMAIL, "password": PASSWORD });
     assert_eq!(client.post("/v1/auth/token", sign_in).await.problem(401), "wrong-credentials");
-    for part in ["", "/progress", "/emotion", "/recommendations", "/personal-data", "/progress?as_of=60", "?as_of=60"] {
+    for part in ["", "/progress", "/vector", "/recommendations", "/personal-data", "/progress?as_of=60", "?as_of=60"] {
         let told = admin.get(&format!("/v1/learners/{id}{part}")).await;
         assert_eq!(told.problem(410), "subject-erased", "{part}");
     }
@@ -378,6 +378,7 @@ async fn everything_is_shown_before(world: &World, mina: &Client, admin: &Client
         "recommendations",
         "assessments",
         "notifications",
+        "learner_vectors",
     ] {
         let rows = all["read_models"][table].as_array().expect("a list");
         assert!(!rows.is_empty(), "{table}");

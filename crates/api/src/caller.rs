@@ -27,6 +27,14 @@ impl SignedIn {
         self.caller.user_id == user_id
     }
 
+    /// Whether this is theirs: what a role does not open.
+    ///
+    /// # Errors
+    /// `not-yours`.
+    pub(crate) fn must_be(&self, user_id: UserId) -> Result<(), Problem> {
+        if self.is(user_id) { Ok(()) } else { Err(Problem::plain("not-yours")) }
+    }
+
     /// Whether they may read everything of `user_id`.
     ///
     /// # Errors

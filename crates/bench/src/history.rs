@@ -287,6 +287,7 @@ impl Scene<'_> {
                     model_id: "content-1".into(),
                     titles: vec![],
                     clips: vec![],
+                    policy: None,
                 };
                 return Told::of::<Recommendation>(recommendation_id.0, 1, &generated);
             }

@@ -23,7 +23,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, EventLog, Options};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender, review::fsrs_scheduler::FsrsScheduler,
+    recommendation::bandit_recommender::BanditRecommender, review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, new_id};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ impl World {
         let ports = Ports {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-            recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),

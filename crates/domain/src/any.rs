@@ -96,6 +96,8 @@ aggregates! {
     Deck(crate::review::deck::Deck),
     /// Of a recommendation.
     Recommendation(crate::recommendation::recommendation::Recommendation),
+    /// Of a learner's reactions to what was recommended.
+    Taste(crate::recommendation::taste::Taste),
     /// Of an import of attempts of another system.
     Import(crate::learning::import::Import),
     /// Of an attempt that was made in another system.

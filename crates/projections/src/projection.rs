@@ -74,6 +74,11 @@ pub trait Projection: Send + Sync + 'static {
         true
     }
 
+    /// Whether it is for the learner alone: shown to no role, and not exported.
+    fn is_theirs_alone(&self) -> bool {
+        false
+    }
+
     /// Takes an event in. The caller moves the cursor in the same transaction.
     ///
     /// # Errors

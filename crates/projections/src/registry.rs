@@ -10,7 +10,7 @@ use crate::{
     kit::{kit_plans::KitPlans, kits::Kits, skus::Skus, stock::Stocks},
     learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
     notification::notifications::Notifications,
-    progress::progress::Progress,
+    progress::{learner_vectors::LearnerVectors, progress::Progress},
     recommendation::recommendations::Recommendations,
     review::cards::Cards,
     subscription::{
@@ -48,5 +48,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Stocks),
         Arc::new(Skus),
         Arc::new(KitPlans),
+        Arc::new(LearnerVectors::new(models)),
     ]
 }

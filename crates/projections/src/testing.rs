@@ -258,6 +258,7 @@ impl World {
             model_id: "test".into(),
             titles: vec![],
             clips: vec![],
+            policy: None,
         };
         self.execute::<Recommendation>(Uuid::from_u128(25), generate).await;
         self.start_lesson(30, "2026-03-02").await;
@@ -540,7 +541,12 @@ fn catalog() -> Catalog {
              choices = [\"a\", \"an\"]\nanswer = 0\ndiscrimination = 1.5\ndifficulty = -0.5\n"
         )
     };
-    Catalog::parse([("items.toml", [item("one"), item("two")].concat().as_str())]).expect("a valid catalogue")
+    let clip = "[[clip]]\nid = \"cafe\"\ntitle = \"T\"\nlevel = \"B2\"\ntopics = [\"food\", \"work\"]\nskills = \
+                [\"listening\"]\nfocus = []\nduration_ms = 60000\nsynopsis = \"S\"\nsegments = [{ start_ms = 0, end_ms = \
+                900, text = \"t\", gloss = \"g\" }]\ntasks = [{ id = \"cafe-w1\", kind = \"writing\", prompt = \"?\", focus \
+                = \"articles\", min_words = 3, sample = \"!\" }]\n";
+    let content = [item("one"), item("two"), clip.to_owned()].concat();
+    Catalog::parse([("content.toml", content.as_str())]).expect("a valid catalogue")
 }
 
 /// A clock that stands still until it is told to go on.
@@ -555,6 +561,13 @@ impl Default for TestClock {
             now: Mutex::new("2026-03-01T09:00:00Z".parse().expect("a valid moment")),
             ids: AtomicU64::new(1_000_000),
         }
+    }
+}
+
+impl TestClock {
+    /// Sets it to a moment.
+    pub(crate) fn set(&self, moment: &str) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = moment.parse().expect("a valid moment");
     }
 }
 
@@ -577,12 +590,13 @@ impl AffectModel for TestAffect {
             Signal::Answered { correct: true, .. } | Signal::CompletedLesson => 0,
             Signal::Watched { to_the_end, .. } => usize::from(!to_the_end) * 3,
             Signal::Attempted { score, .. } if *score >= 0.6 => 0,
-            Signal::Answered { .. } | Signal::Attempted { ordinal: 1, .. } => 1,
+            Signal::Answered { .. } | Signal::Attempted { ordinal: 1, .. } | Signal::TookHint => 1,
             Signal::Attempted { .. } | Signal::GaveUp => 2,
         };
         let mut probabilities = before.map_or([0.25; 4], |belief| belief.probabilities).map(|it| it / 2.0);
         probabilities[likely] += 0.5;
-        AffectBelief { probabilities, at }
+        let errors_in_a_row = before.map_or(0, |belief| belief.errors_in_a_row) + u32::from(likely == 1);
+        AffectBelief { probabilities, errors_in_a_row, at }
     }
 
     fn model_id(&self) -> &'static str {

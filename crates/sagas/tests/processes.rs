@@ -22,7 +22,7 @@ use baeum_domain::{
 use baeum_eventlog::{CommandContext, EventFilter, EventLog, Loaded, Options};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender, review::fsrs_scheduler::FsrsScheduler,
+    recommendation::bandit_recommender::BanditRecommender, review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, eventually, new_id};
 use chrono::{NaiveDate, TimeDelta};
@@ -79,7 +79,7 @@ impl World {
         let ports = Ports {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-            recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),

@@ -23,6 +23,7 @@ use crate::{
     notification::{NotificationConfig, NotificationWords, NotificationsCommand},
     projections::ProjectionsCommand,
     query::QueryOptions,
+    recommend::RecommendCommand,
     replay::ReplayOptions,
     reviews::ReviewsCommand,
     sandbox::SandboxCommand,
@@ -71,6 +72,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ProjectionsCommand>,
     },
+    /// Learn from reactions to recommendations, or judge policies by them, then stop
+    #[command(subcommand)]
+    Recommend(RecommendCommand),
     /// Write events and read models as files for analysts: what is new since the last export to the same place
     Export(ExportOptions),
     /// Bring a file of attempts that were made in another system into the log
@@ -147,6 +151,9 @@ struct Words {
     /// Folder of the catalogue, in place of the built-in one
     #[arg(long, env = "BAEUM_CATALOG", value_name = "FOLDER", global = true)]
     catalog: Option<String>,
+    /// File of what the recommender has learned (`baeum recommend fit`), without which it goes by its experts' weights
+    #[arg(long, env = "BAEUM_RECOMMENDER", value_name = "FILE", global = true)]
+    recommender: Option<String>,
     /// E-mail address of the administrator to create where there is none
     #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
     admin_email: Option<String>,
@@ -215,6 +222,8 @@ pub(crate) struct Config {
     pub(crate) log_level: String,
     /// Folder of the catalogue, in place of the built-in one.
     pub(crate) catalog: Option<PathBuf>,
+    /// File of what the recommender has learned.
+    pub(crate) recommender: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
@@ -305,6 +314,8 @@ impl Config {
         check("BAEUM_LOG_LEVEL (--log-level)", log_level(&words.log_level));
         let catalog = words.catalog.as_deref().map_or(Ok(()), |it| not_empty(it, "a folder with *.toml files"));
         check("BAEUM_CATALOG (--catalog)", catalog);
+        let recommender = words.recommender.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
+        check("BAEUM_RECOMMENDER (--recommender)", recommender);
         let offset_is_right = clock_offset.as_ref().map(drop).map_err(Clone::clone);
         check("BAEUM_CLOCK_OFFSET_SECONDS (--clock-offset-seconds)", offset_is_right);
         let travels = match (words.clock.as_str(), &clock_offset) {
@@ -353,6 +364,7 @@ impl Config {
                 log,
                 log_level: words.log_level,
                 catalog: words.catalog.map(Into::into),
+                recommender: words.recommender.map(Into::into),
                 admin,
                 clock_offset,
                 travels,
@@ -394,6 +406,7 @@ impl Command {
             Self::Replay(_) => "replay",
             Self::Sandbox(_) => "sandbox",
             Self::Query(_) => "query",
+            Self::Recommend(_) => "recommend",
             Self::Projections { .. } => "projections",
             Self::Export(_) => "export",
             Self::Import(_) => "import",

@@ -27,6 +27,7 @@ mod notification;
 mod output;
 mod projections;
 mod query;
+mod recommend;
 mod replay;
 mod reviews;
 mod roles;

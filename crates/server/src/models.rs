@@ -1,6 +1,6 @@
 //! The models of this build, behind the ports that the other crates know.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use baeum_commands::{Ports, keys::KeyService};
 use baeum_domain::catalog::Catalog;
@@ -11,25 +11,40 @@ use baeum_ml::{
         error_detector::{ErrorDetector, LoadError},
         planner::CatalogPlanner,
     },
-    recommendation::content_recommender::ContentRecommender,
     review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_projections::Models;
 
-use crate::entropy::SystemEntropy;
+use crate::{
+    entropy::SystemEntropy,
+    recommend::{self, RecommendError},
+};
 
-/// What commands compute with.
+/// Why there are no models.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModelsError {
+    #[error("the evaluator cannot be loaded: {0}")]
+    Evaluator(#[from] LoadError),
+    #[error(transparent)]
+    Recommender(#[from] RecommendError),
+}
+
+/// What commands compute with; the recommender with what it has learned, where a file is given.
 ///
 /// # Errors
-/// When the evaluator's weights are not those that this build was made with.
-pub(crate) fn ports(catalog: &Arc<Catalog>, keys: Arc<dyn KeyService>) -> Result<Ports, LoadError> {
+/// When the evaluator's weights are not those that this build was made with, or the file is not what it should be.
+pub(crate) fn ports(
+    catalog: &Arc<Catalog>,
+    keys: Arc<dyn KeyService>,
+    learned: Option<&Path>,
+) -> Result<Ports, ModelsError> {
     Ok(Ports {
         catalog: catalog.clone(),
         evaluator: Arc::new(ErrorDetector::load()?),
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-        recommender: Arc::new(ContentRecommender::new(catalog.clone())),
         scheduler: Arc::new(FsrsScheduler),
+        recommender: Arc::new(recommend::recommender(catalog, learned)?),
         entropy: Arc::new(SystemEntropy),
         keys,
     })

@@ -7,7 +7,6 @@ use baeum_eventlog::{EventLog, LogError};
 use baeum_projections::{
     Behind, Projection,
     assessment::assessments,
-    emotion::emotion,
     history::{AsOf, HistoryError, Moment, MomentError, View, Whose},
     identity::{learners, subject_streams},
     learning::{imported_attempts, lessons},
@@ -51,8 +50,6 @@ pub(crate) enum Model {
     Learner,
     /// Mastery, levels, streak, and the work of each day
     Progress,
-    /// How they seem to feel, while they consent
-    Emotion,
     /// What to watch next
     Recommendations,
     /// Their latest lessons
@@ -92,9 +89,6 @@ pub(crate) enum QueryError {
         /// When.
         moment: Option<Moment>,
     },
-    /// What was derived under it is derived no more.
-    #[error("the consent to emotion care was withdrawn later: nothing is derived any more from what was done under it")]
-    Withdrawn,
     /// Which streams are the learner's is not known up to there.
     #[error("{0}, or run `baeum replay subject_streams`")]
     Behind(#[from] Behind),
@@ -145,7 +139,6 @@ pub(crate) async fn run(
         (Model::Lessons, Some(learner), _) => (learner.0, Whose::LatestLessons(learner, options.limit), &["lessons"]),
         (Model::Learner, Some(learner), _) => (learner.0, Whose::Learner(learner), &["learners"]),
         (Model::Progress, Some(learner), _) => (learner.0, Whose::Learner(learner), &["progress"]),
-        (Model::Emotion, Some(learner), _) => (learner.0, Whose::Learner(learner), &["emotion", "learners"]),
         (Model::Recommendations, Some(learner), _) => (learner.0, Whose::Learner(learner), &["recommendations"]),
         (Model::Imported, Some(learner), _) => (learner.0, Whose::Learner(learner), &["imported_attempts"]),
     };
@@ -169,7 +162,6 @@ pub(crate) async fn run(
         Whose::LatestLessons(learner, limit) => json(Some(lessons::list(db, learner, limit).await?)),
         Whose::Learner(learner) => match model {
             Model::Progress => json(progress::find(db, learner).await?),
-            Model::Emotion => json(emotion::find(db, learner).await?),
             Model::Recommendations => json(recommendations::find(db, learner).await?),
             Model::Imported => json(imported_attempts::find_learner(db, learner).await?),
             _ => json(learners::find(db, learner).await?),
@@ -178,11 +170,6 @@ pub(crate) async fn run(
     let moment = view.moment();
     view.close().await;
     let value = found.ok_or(QueryError::Nothing { model, id, moment })?;
-    if let (Model::Emotion, Some(moment)) = (model, moment)
-        && emotion::withdrawn_after(log, UserId(id), moment.position).await?
-    {
-        return Err(QueryError::Withdrawn);
-    }
     let as_of = moment.map(|it| Of { position: it.position, at: it.at });
     let shown = Shown { model: model.to_string(), as_of, value };
     tell(serde_json::to_string_pretty(&shown).expect("an answer is JSON"));

@@ -11,6 +11,7 @@ use std::{
 
 use baeum_domain::catalog::Catalog;
 use baeum_eventlog::{EventLog, LogError};
+use baeum_ml::recommendation::bandit_recommender::BanditRecommender;
 use baeum_projections::{
     Projection,
     history::{AsOf, Moment, MomentError},
@@ -110,13 +111,14 @@ pub(crate) enum ReplayError {
 /// An unknown name, a failing rebuild, or a difference where there should be none.
 pub(crate) async fn run(
     log: &EventLog,
+    present: &BanditRecommender,
     catalog: &Arc<Catalog>,
     registry: Vec<Arc<dyn Projection>>,
     options: &ReplayOptions,
     stop: &CancellationToken,
 ) -> Result<(), ReplayError> {
     if let Some(file) = &options.what_if {
-        return try_out(log, &WhatIf::load(file, catalog)?, options, stop).await;
+        return try_out(log, &WhatIf::load(file, present, catalog)?, options, stop).await;
     }
     let name = options.projection.as_ref().or(options.named.as_ref()).map(String::as_str).unwrap_or_default();
     let known = registry.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");

@@ -41,6 +41,7 @@ use crate::{
     output,
     projections::{self, ProjectionsError},
     query::{self, QueryError},
+    recommend::{self, RecommendError},
     replay::{self, ReplayError},
     reviews::{self, ReviewsError},
     sandbox, seal,
@@ -73,8 +74,10 @@ pub(crate) enum RunError {
     Signals(std::io::Error),
     #[error("the role '{0}' ended unexpectedly: see the log")]
     Ended(&'static str),
-    #[error("the evaluator cannot be loaded: {0}")]
-    Evaluator(#[from] baeum_ml::learning::error_detector::LoadError),
+    #[error(transparent)]
+    Models(#[from] models::ModelsError),
+    #[error(transparent)]
+    Recommend(#[from] RecommendError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -149,12 +152,13 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         }
         Command::Replay(options) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let present = recommend::recommender(&catalog, config.recommender.as_deref())?;
             let registry = || baeum_projections::registry(&models::models(&catalog));
             let replay = async |log: EventLog| {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                Ok(replay::run(&log, &catalog, registry(), options, &stop).await?)
+                Ok(replay::run(&log, &present, &catalog, registry(), options, &stop).await?)
             };
             with_each_log(&config, &stop, replay).await
         }
@@ -170,6 +174,12 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let registry = baeum_projections::registry(&models::models(&catalog));
             let query = async |log: EventLog| Ok(query::run(&log, &registry, options).await?);
             with_each_log(&config, &stop, query).await
+        }
+        Command::Recommend(command) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let present = recommend::recommender(&catalog, config.recommender.as_deref())?;
+            let deed = async |log: EventLog| Ok(recommend::run(&log, present.clone(), command).await?);
+            with_each_log(&config, &stop, deed).await
         }
         Command::Projections { command } => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
@@ -269,7 +279,7 @@ async fn run_keys(config: &Config, command: &KeysCommand, stop: &CancellationTok
     }
     let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
     let keys = Arc::new(FileKeys::open(&key_file(config))?);
-    let ports = models::ports(&catalog, keys.clone())?;
+    let ports = models::ports(&catalog, keys.clone(), config.recommender.as_deref())?;
     let deed = async |databases: &[Database]| {
         for database in databases {
             let log = open_log(config, database, None).await?;
@@ -287,7 +297,7 @@ async fn run_subject(config: &Config, command: &SubjectCommand, stop: &Cancellat
         SubjectCommand::Export { .. } => Arc::new(FileKeys::open(&key_file(config))?),
         SubjectCommand::Erase { .. } => Arc::new(NoKeys),
     };
-    let ports = models::ports(&catalog, keys)?;
+    let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
     let registry = baeum_projections::registry(&models::models(&catalog));
     let deed = async |databases: &[Database]| {
         let mut shards = vec![];
@@ -348,8 +358,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let databases = open_databases(&config, &stop).await?;
     let ended = async {
         let (keys, seals) = key_service(&config)?;
-        let ports = models::ports(&catalog, keys)?;
         let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
+        let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;

@@ -32,7 +32,7 @@ mirror! {
     }
 }
 
-/// How a learner seems to feel.
+/// How a learner seems to feel: an estimate from what they did, which may well be wrong.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EmotionAnswer {
     learner_id: Uuid,
@@ -98,6 +98,8 @@ pub(crate) enum Signal {
     Watched { to_the_end: bool, speed_percent: u16, repeats: u32 },
     /// Attempted a task, for the how many-th time.
     Attempted { score: f64, ordinal: u32 },
+    /// Took a hint.
+    TookHint,
     /// Finished a lesson.
     CompletedLesson,
     /// Gave a lesson or a test up.
@@ -112,6 +114,7 @@ impl From<affect::Signal> for Signal {
                 Self::Watched { to_the_end, speed_percent, repeats }
             }
             affect::Signal::Attempted { score, ordinal } => Self::Attempted { score, ordinal },
+            affect::Signal::TookHint => Self::TookHint,
             affect::Signal::CompletedLesson => Self::CompletedLesson,
             affect::Signal::GaveUp => Self::GaveUp,
         }
@@ -133,7 +136,7 @@ impl From<emotion::Estimate> for Estimate {
     }
 }
 
-/// How a learner seems to feel, with the evidence: for themselves, analysts and administrators, while they consent.
+/// How a learner seems to feel, with the evidence: an estimate, for themselves alone, while they consent.
 #[utoipa::path(
     get, path = "/v1/learners/{id}/emotion", tag = "emotion", security(("bearer" = [])),
     params(("id" = Uuid, Path), When),
@@ -148,7 +151,8 @@ pub(crate) async fn get_emotion(
     Id(learner_id): Id<UserId>,
     Params(when): Params<When>,
 ) -> Result<Response, Problem> {
-    signed_in.may_read(&state, learner_id, "user-not-found").await?;
+    // No role opens it: an estimate of how a person feels is theirs alone (docs/affect.md).
+    signed_in.must_be(learner_id)?;
     let mut models = when.open(&state, &signed_in, &["emotion", "learners"], Whose::Learner(learner_id)).await?;
     let row = emotion::find(models.view().db(), learner_id).await?;
     let learner = if row.is_none() { learners::find(models.view().db(), learner_id).await? } else { None };

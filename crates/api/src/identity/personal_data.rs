@@ -70,8 +70,8 @@ impl From<SubjectStream> for PersonStream {
     }
 }
 
-/// Everything that there is about a person, readable: for themselves and for administrators. The whole log is looked
-/// through, and that it was given away is noted.
+/// Everything that there is about a person, readable: for themselves, and for administrators but for the estimate of how
+/// they feel. The whole log is looked through, and that it was given away is noted.
 #[utoipa::path(
     get, path = "/v1/learners/{id}/personal-data", tag = "identity", security(("bearer" = [])),
     params(("id" = Uuid, Path)),
@@ -101,7 +101,12 @@ pub(crate) async fn personal_data(
         after = page.next_after;
     }
     let mut read_models = BTreeMap::new();
+    let alone: Vec<&str> =
+        state.registry.iter().filter(|it| it.is_theirs_alone()).flat_map(|it| it.tables().iter().copied()).collect();
     for mut table in personal_rows(state.log().pool(), &state.registry, subject).await? {
+        if !signed_in.is(subject) && alone.contains(&table.table) {
+            continue;
+        }
         for row in &mut table.rows {
             commands.open_texts(tenant, subject, row).await.map_err(sealed)?;
         }

@@ -49,9 +49,9 @@ pub(crate) struct ProgressAnswer {
 /// Mastery of a skill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SkillMastery {
-    skill: Skill,
+    pub(super) skill: Skill,
     /// Between 0 and 1.
-    mastery: f64,
+    pub(super) mastery: f64,
 }
 
 /// Days in a row.

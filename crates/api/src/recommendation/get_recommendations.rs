@@ -24,6 +24,8 @@ use crate::{
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct RecommendationsAnswer {
     learner_id: Uuid,
+    /// By which reactions to it are sent.
+    recommendation_id: Option<Uuid>,
     /// The lesson that they follow.
     lesson_id: Option<Uuid>,
     /// Which recommender chose.
@@ -31,9 +33,9 @@ pub(crate) struct RecommendationsAnswer {
     generated_at: Option<DateTime<Utc>>,
     /// The country that titles can be watched in, once it was looked up where.
     country: Option<String>,
-    /// Dramas and films, the best first.
+    /// Dramas and films, in the order of places.
     titles: Vec<RecommendedTitle>,
-    /// Clips to go on with, the best first.
+    /// Clips to go on with, in the order of places.
     clips: Vec<RecommendedClip>,
 }
 
@@ -42,7 +44,7 @@ pub(crate) struct RecommendationsAnswer {
 pub(crate) struct RecommendedTitle {
     #[serde(flatten)]
     title: TitleSummary,
-    /// How well it fits, 0 to 1.
+    /// How well it is expected to go down, 0 to 1.
     score: f64,
     /// Why.
     reasons: Vec<Reason>,
@@ -55,7 +57,7 @@ pub(crate) struct RecommendedTitle {
 pub(crate) struct RecommendedClip {
     #[serde(flatten)]
     clip: ClipSummary,
-    /// How well it fits, 0 to 1.
+    /// How well it is expected to go down, 0 to 1.
     score: f64,
     /// Why.
     reasons: Vec<Reason>,
@@ -81,6 +83,8 @@ pub(crate) enum Reason {
     Interest(String),
     /// It trains something that the learner is weak in.
     Weakness(Weakness),
+    /// It trains something that is due for review.
+    Review(String),
 }
 
 impl From<recommending::Reason> for Reason {
@@ -89,6 +93,7 @@ impl From<recommending::Reason> for Reason {
             recommending::Reason::Level(level) => Self::Level(level.into()),
             recommending::Reason::Interest(topic) => Self::Interest(topic.into()),
             recommending::Reason::Weakness(weakness) => Self::Weakness(weakness.into()),
+            recommending::Reason::Review(focus) => Self::Review(focus.into()),
         }
     }
 }
@@ -145,6 +150,7 @@ pub(crate) async fn get_recommendations(
     });
     Ok(shown.answer(Json(RecommendationsAnswer {
         learner_id: row.learner_id.0,
+        recommendation_id: Some(row.recommendation_id.0),
         lesson_id: Some(row.lesson_id.0),
         model_id: Some(row.model_id),
         generated_at: Some(row.generated_at),

@@ -68,7 +68,7 @@ async fn a_person_who_was_forgotten_is_gone_for_everybody() {
         assert_eq!(world.post(&path).by(&admin).json(&wish).send().await.status, 200);
         forget(world, &mina).await;
         assert_eq!(world.get("/v1/lessons").by(&mina).send().await.problem(), (401, "account-erased"));
-        for part in ["", "/progress", "/emotion", "/recommendations", "/personal-data"] {
+        for part in ["", "/progress", "/vector", "/recommendations", "/personal-data"] {
             let reply = world.get(format!("/v1/learners/{}{part}", mina.id)).by(&admin).send().await;
             assert_eq!(reply.problem(), (410, "subject-erased"), "{part}");
         }

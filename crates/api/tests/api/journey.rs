@@ -100,6 +100,34 @@ async fn a_learner_goes_from_registration_to_recommendations() {
         );
         assert_eq!(title["reasons"], json!([{"kind": "level", "of": "B1"}]));
         assert_eq!(recommended["clips"][0]["title"], "At the Market");
+        let reactions =
+            format!("/v1/recommendations/{}/reactions", recommended["recommendation_id"].as_str().expect("an id"));
+        let clip = json!({"kind": "clip", "id": recommended["clips"][0]["clip_id"]});
+        let finished = json!({"content": clip, "reaction": "finished"});
+        let reply = world.post(&reactions).by(&mina).json(&finished).send().await;
+        assert_eq!((reply.status.as_u16(), &reply.body["reaction"]), (200, &json!("finished")), "{reply:?}");
+        let position = reply.body["position"].as_i64().expect("a position");
+        let again = world.post(&reactions).by(&mina).json(&finished).send().await;
+        assert_eq!(again.body["position"], position, "it was noted before");
+        let other = json!({"content": {"kind": "title", "id": "elsewhere"}, "reaction": "opened"});
+        let reply = world.post(&reactions).by(&mina).json(&other).send().await;
+        assert_eq!(reply.problem(), (422, "not-recommended"));
+        let reply = world.post(&reactions).by(&world.someone("jun").await).json(&finished).send().await;
+        assert_eq!(reply.problem(), (403, "not-yours"));
+        let nowhere = format!("/v1/recommendations/{}/reactions", mina.id);
+        let reply = world.post(nowhere).by(&mina).json(&finished).send().await;
+        assert_eq!(reply.problem(), (404, "recommendation-not-found"));
+        let strange = json!({"content": clip, "reaction": "loved"});
+        assert_eq!(world.post(&reactions).by(&mina).json(&strange).send().await.problem(), (422, "invalid-body"));
+
+        let vector = format!("{own}/vector?min_position={position}");
+        let vector = world.get(vector).by(&mina).send().await;
+        assert!(
+            vector.body["ability"].is_number() && vector.body["mastery"].as_array().is_some_and(|it| it.len() == 4)
+        );
+        let topics = vector.body["taste"].as_array().expect("a taste");
+        assert!(topics.iter().all(|it| it["weight"].as_f64().is_some_and(|weight| weight > 0.0)), "{vector:?}");
+        assert_eq!((topics.is_empty(), &vector.body["days"][0]["since_first"]), (false, &json!(0.0)), "{vector:?}");
         let emotion = read("emotion").await;
         assert_eq!((&emotion["consent"], &emotion["estimate"]["state"]), (&json!(true), &json!("confused")));
         assert_eq!(emotion["evidence"][0]["signal"]["kind"], "completed_lesson", "{emotion}");

@@ -19,6 +19,7 @@ use baeum_domain::{
     },
     catalog::Catalog,
     emotion::affect::{AffectBelief, AffectModel, Signal},
+    ids::RecommendationId,
     learning::{
         evaluation::{Answer, ErrorCategory, ErrorSpan, Evaluator, EvaluatorError, Verdict},
         planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput},
@@ -248,15 +249,20 @@ impl LessonPlanner for TestModels {
 }
 
 impl Recommender for TestModels {
-    fn recommend(&self, input: &RecommendationInput) -> Ranking {
+    fn recommend(&self, _id: RecommendationId, input: &RecommendationInput) -> Ranking {
         let reasons = vec![Reason::Level(input.level)];
         let title = |id: &baeum_domain::ids::TitleId| ScoredTitle {
             title_id: id.clone(),
             score: 0.9,
             reasons: reasons.clone(),
+            propensity: Some(1.0),
         };
-        let clip =
-            |id: &baeum_domain::ids::ClipId| ScoredClip { clip_id: id.clone(), score: 0.8, reasons: reasons.clone() };
+        let clip = |id: &baeum_domain::ids::ClipId| ScoredClip {
+            clip_id: id.clone(),
+            score: 0.8,
+            reasons: reasons.clone(),
+            propensity: Some(1.0),
+        };
         Ranking {
             titles: self.catalog.titles.keys().map(title).collect(),
             clips: self.catalog.clips.keys().map(clip).collect(),
@@ -266,11 +272,15 @@ impl Recommender for TestModels {
     fn model_id(&self) -> &'static str {
         "test-recommender"
     }
+
+    fn weights_hash(&self) -> &'static str {
+        "00"
+    }
 }
 
 impl AffectModel for TestModels {
     fn observe(&self, _before: Option<&AffectBelief>, _signal: &Signal, at: DateTime<Utc>) -> AffectBelief {
-        AffectBelief { probabilities: [0.1, 0.6, 0.2, 0.1], at }
+        AffectBelief { probabilities: [0.1, 0.6, 0.2, 0.1], errors_in_a_row: 0, at }
     }
 
     fn model_id(&self) -> &'static str {

@@ -18,18 +18,25 @@ async fn who_reads_what_of_a_learner() {
             format!("/v1/learners/{id}/progress"),
             format!("/v1/learners/{id}/emotion"),
             format!("/v1/learners/{id}/recommendations"),
+            format!("/v1/learners/{id}/vector"),
             format!("/v1/assessments/{test}"),
             format!("/v1/lessons/{lesson}"),
             "/v1/events".to_owned(),
             "/v1/projections".to_owned(),
         ];
-        let people: [(Person, [bool; 8]); 6] = [
-            (mina.clone(), [true, true, true, true, true, true, false, false]),
-            (world.someone("jun").await, [false; 8]),
-            (world.someone_with("ins", Role::Instructor).await, [true, true, false, false, false, false, false, false]),
-            (world.someone_with("ana", Role::Analyst).await, [true; 8]),
-            (world.someone_with("aud", Role::Auditor).await, [false, false, false, false, false, false, true, true]),
-            (world.someone_with("adm", Role::Admin).await, [true; 8]),
+        let people: [(Person, [bool; 9]); 6] = [
+            (mina.clone(), [true, true, true, true, true, true, true, false, false]),
+            (world.someone("jun").await, [false; 9]),
+            (
+                world.someone_with("ins", Role::Instructor).await,
+                [true, true, false, false, false, false, false, false, false],
+            ),
+            (world.someone_with("ana", Role::Analyst).await, [true, true, false, true, true, true, true, true, true]),
+            (
+                world.someone_with("aud", Role::Auditor).await,
+                [false, false, false, false, false, false, false, true, true],
+            ),
+            (world.someone_with("adm", Role::Admin).await, [true, true, false, true, true, true, true, true, true]),
         ];
         for (person, allowed) in people {
             for (path, allowed) in paths.iter().zip(allowed) {
@@ -112,6 +119,35 @@ async fn only_administrators_change_roles() {
         assert_eq!(world.ask(Method::PUT, none).by(&admin).send().await.problem(), (422, "invalid-id"));
         let nobody = format!("/v1/users/{}/roles/admin", baeum_testing::new_id());
         assert_eq!(world.ask(Method::PUT, nobody).by(&admin).send().await.problem(), (404, "user-not-found"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_estimate_of_how_a_learner_feels_is_shown_to_nobody_else_on_any_way() {
+    in_a_world(async |world| {
+        let mina = world.someone("mina").await;
+        let own = format!("/v1/learners/{}", mina.id);
+        let consent = json!({"emotion_care_consent": {"policy_version": "2026-01"}});
+        world.ask(Method::PATCH, own.clone()).by(&mina).json(&consent).send().await;
+        world.assess(&mina).await;
+        let theirs = world.get(format!("{own}/emotion")).by(&mina).send().await;
+        assert!(theirs.body["estimate"]["state"].is_string(), "{theirs:?}");
+        let data = world.get(format!("{own}/personal-data")).by(&mina).send().await;
+        assert_eq!(data.body["read_models"]["emotion"].as_array().map(Vec::len), Some(1), "{data:?}");
+        for role in [Role::Instructor, Role::Analyst, Role::Auditor, Role::Admin] {
+            let person = world.someone_with(&role.to_string(), role).await;
+            for path in ["emotion", "emotion?as_of=9"] {
+                let reply = world.get(format!("{own}/{path}")).by(&person).send().await;
+                assert_eq!(reply.problem(), (403, "not-yours"), "{role} {path}");
+            }
+            for path in ["", "/progress", "/vector", "/recommendations", "/personal-data"] {
+                let reply = world.get(format!("{own}{path}")).by(&person).send().await;
+                let text = reply.body.to_string();
+                // The test model believes in confusion; its name stands nowhere else.
+                assert!(!text.contains("confused") && !text.contains("test-affect"), "{role} {path}: {text}");
+            }
+        }
     })
     .await;
 }

@@ -23,7 +23,6 @@ async fn nobody_of_another_tenant_reaches_a_learner_whatever_their_role() {
         let paths = [
             (format!("/v1/learners/{id}"), "user-not-found"),
             (format!("/v1/learners/{id}/progress"), "user-not-found"),
-            (format!("/v1/learners/{id}/emotion"), "user-not-found"),
             (format!("/v1/learners/{id}/recommendations"), "user-not-found"),
             (format!("/v1/assessments/{test}"), "assessment-not-found"),
             (format!("/v1/lessons/{lesson}"), "lesson-not-found"),

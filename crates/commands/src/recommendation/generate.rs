@@ -5,8 +5,9 @@ use baeum_domain::{
     ids::{LessonId, UserId},
     learning::curriculum::Curriculum,
     recommendation::{
-        recommendation::{Command, Recommendation},
+        recommendation::{Command, Policy, Recommendation},
         recommending::RecommendationInput,
+        taste::Taste,
     },
 };
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
@@ -35,15 +36,18 @@ impl Commands {
                     let user = self.log.load::<User>(&context.tenant, &learner).await?.state;
                     let profile = user.profile.as_ref().ok_or(user::Error::NotRegistered)?;
                     let curriculum = self.log.load::<Curriculum>(&context.tenant, &learner).await?.state;
-                    let input = RecommendationInput::of(&profile.preferences, &curriculum);
-                    let ranking = self.ports.recommender.recommend(&input);
+                    let taste = self.log.load::<Taste>(&context.tenant, &learner).await?.state;
+                    let input = RecommendationInput::of(&profile.preferences, &curriculum, &taste);
+                    let recommender = &self.ports.recommender;
+                    let ranking = recommender.recommend(recommendation_id, &input);
                     Ok(Command::Generate {
                         recommendation_id,
                         learner_id,
                         lesson_id,
-                        model_id: self.ports.recommender.model_id().to_owned(),
+                        model_id: recommender.model_id().to_owned(),
                         titles: ranking.titles,
                         clips: ranking.clips,
+                        policy: Some(Policy { weights_hash: recommender.weights_hash().to_owned(), made_from: input }),
                     })
                 },
                 |_, _| (),

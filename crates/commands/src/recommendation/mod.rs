@@ -2,6 +2,7 @@
 
 mod error;
 pub mod generate;
+pub mod react;
 pub mod suggest;
 
 pub use error::Error;

@@ -1,9 +1,12 @@
-//! The port of the affect model: from signals of activity to a state with its confidence.
+//! The port of the affect model: from signals of activity to an estimate of a state.
+//!
+//! Signals are what a learner did in the platform. There are none from a camera, a microphone or a sensor, and there is no
+//! room for one: docs/affect.md says why.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How a learner seems to feel.
+/// How a learner seems to feel: an estimate from what they did, never a finding about them.
 #[derive(
     Clone,
     Copy,
@@ -59,6 +62,8 @@ pub enum Signal {
         /// For the how many-th time, from 1.
         ordinal: u32,
     },
+    /// Took a hint. No event of the platform says so yet.
+    TookHint,
     /// Finished a lesson.
     CompletedLesson,
     /// Gave something up: a lesson or a test.
@@ -70,6 +75,8 @@ pub enum Signal {
 pub struct AffectBelief {
     /// Probability of engaged, confused, frustrated and bored, in the order of [`Affect`]; they add up to 1.
     pub probabilities: [f64; 4],
+    /// How many answers and attempts in a row were wrong, up to the latest.
+    pub errors_in_a_row: u32,
     /// When the latest signal came.
     pub at: DateTime<Utc>,
 }

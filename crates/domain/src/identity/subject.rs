@@ -44,6 +44,7 @@ const TABLE: &[(&str, Whose)] = &[
     // A partner system's, sealed under a key of the webhook's own.
     (crate::notification::webhooks::Webhooks::AGGREGATE, Whose::Nobody),
     (crate::review::deck::Deck::AGGREGATE, Whose::Themselves),
+    (crate::recommendation::taste::Taste::AGGREGATE, Whose::Themselves),
     (crate::operations::parked_stream::ParkedStream::AGGREGATE, Whose::Nobody),
     (crate::kit::sku::Assortment::AGGREGATE, Whose::Nobody),
     (crate::kit::stock::Stock::AGGREGATE, Whose::Nobody),

@@ -3,3 +3,4 @@
 #[allow(clippy::module_inception, reason = "the aggregate has the name of its context")]
 pub mod recommendation;
 pub mod recommending;
+pub mod taste;

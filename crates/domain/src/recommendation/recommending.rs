@@ -8,10 +8,30 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assessment::testing::Weakness,
     identity::user::Preferences,
-    ids::{ClipId, TitleId, Topic},
+    ids::{ClipId, Focus, RecommendationId, TitleId, Topic},
     learning::curriculum::Curriculum,
     level::Cefr,
+    recommendation::taste::Taste,
 };
+
+/// Something that can be recommended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum Content {
+    /// A drama or film.
+    Title(TitleId),
+    /// A short clip.
+    Clip(ClipId),
+}
+
+impl std::fmt::Display for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Title(id) => write!(f, "title {id}"),
+            Self::Clip(id) => write!(f, "clip {id}"),
+        }
+    }
+}
 
 /// Why something is recommended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +43,8 @@ pub enum Reason {
     Interest(Topic),
     /// It trains something that the learner is weak in.
     Weakness(Weakness),
+    /// It trains something that is due for review.
+    Review(Focus),
 }
 
 /// A title with its score.
@@ -30,10 +52,13 @@ pub enum Reason {
 pub struct ScoredTitle {
     /// The title.
     pub title_id: TitleId,
-    /// How well it fits, 0 to 1.
+    /// How well it was expected to go down, 0 to 1.
     pub score: f64,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// The probability that it was put in this place, given what stands above it: above 0, at most 1. None where that
+    /// was not recorded.
+    pub propensity: Option<f64>,
 }
 
 /// A clip with its score.
@@ -41,14 +66,17 @@ pub struct ScoredTitle {
 pub struct ScoredClip {
     /// The clip.
     pub clip_id: ClipId,
-    /// How well it fits, 0 to 1.
+    /// How well it was expected to go down, 0 to 1.
     pub score: f64,
     /// Why.
     pub reasons: Vec<Reason>,
+    /// The probability that it was put in this place, given what stands above it: above 0, at most 1. None where that
+    /// was not recorded.
+    pub propensity: Option<f64>,
 }
 
-/// What a recommendation is made from.
-#[derive(Clone, Debug, PartialEq)]
+/// What a recommendation is made from. It is kept with the choice, so that another policy can be asked the same question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecommendationInput {
     /// The learner's level.
     pub level: Cefr,
@@ -58,22 +86,31 @@ pub struct RecommendationInput {
     pub interests: BTreeSet<Topic>,
     /// Clips that were seen already.
     pub seen: Vec<ClipId>,
+    /// What the learner opened or finished of what was recommended, the latest last.
+    pub liked: Vec<Content>,
+    /// What they sent away.
+    pub dismissed: Vec<Content>,
+    /// What is due for review. Empty where nothing is, or reviews are not scheduled.
+    pub due: Vec<Focus>,
 }
 
 impl RecommendationInput {
-    /// What is known of a learner with this curriculum.
-    pub fn of(preferences: &Preferences, curriculum: &Curriculum) -> Self {
+    /// What is known of a learner with this curriculum and taste.
+    pub fn of(preferences: &Preferences, curriculum: &Curriculum, taste: &Taste) -> Self {
         Self {
             // A lesson is only made from a level; without one the middle is the safest guess.
             level: curriculum.level.unwrap_or(Cefr::B1),
             weaknesses: curriculum.weaknesses.clone(),
             interests: preferences.interests.clone(),
             seen: curriculum.seen.clone(),
+            liked: taste.liked(),
+            dismissed: taste.dismissed(),
+            due: vec![],
         }
     }
 }
 
-/// What is recommended, the best first.
+/// What is recommended, in the order of places.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
     /// Titles to watch.
@@ -82,11 +119,15 @@ pub struct Ranking {
     pub clips: Vec<ScoredClip>,
 }
 
-/// Recommends. Implementations are deterministic.
+/// Recommends. Implementations are deterministic: what they draw, they draw from the id, so that the same id and input
+/// give the same ranking.
 pub trait Recommender: Send + Sync {
-    /// The best titles and clips for a learner.
-    fn recommend(&self, input: &RecommendationInput) -> Ranking;
+    /// Titles and clips for a learner.
+    fn recommend(&self, id: RecommendationId, input: &RecommendationInput) -> Ranking;
 
     /// Which recommender this is.
     fn model_id(&self) -> &str;
+
+    /// SHA-256, in hexadecimal, of everything that it has learned and is set to.
+    fn weights_hash(&self) -> &str;
 }

@@ -128,6 +128,9 @@ pub enum ExportError {
     /// Rows could not be encoded.
     #[error("rows cannot be encoded: {0}")]
     Encode(String),
+    /// It is shown to the learner alone.
+    #[error("the read model '{0}' is for the learner alone and is not exported (docs/affect.md): leave it out")]
+    TheirsAlone(&'static str),
     /// The database failed.
     #[error("the read models cannot be read: {0}")]
     Database(#[from] sqlx::Error),
@@ -235,10 +238,11 @@ fn chosen<'a>(
     names: &[String],
 ) -> Result<Vec<&'a Arc<dyn Projection>>, ExportError> {
     let find = |name: &String| {
-        registry.iter().find(|it| it.name() == name).ok_or_else(|| ExportError::UnknownModel {
+        let found = registry.iter().find(|it| it.name() == name).ok_or_else(|| ExportError::UnknownModel {
             given: name.clone(),
             known: registry.iter().map(|it| it.name()).collect::<Vec<_>>().join(", "),
-        })
+        })?;
+        if found.is_theirs_alone() { Err(ExportError::TheirsAlone(found.name())) } else { Ok(found) }
     };
     names.iter().map(find).collect()
 }

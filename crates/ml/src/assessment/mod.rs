@@ -7,5 +7,5 @@ pub mod calibration;
 pub mod irt;
 pub mod posterior;
 
-mod logistic;
+pub(crate) mod logistic;
 pub(crate) mod random;

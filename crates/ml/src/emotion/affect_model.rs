@@ -4,14 +4,20 @@
 //!
 //! β′(j) ∝ P(s | j) · (h Σᵢ β(i) T(i, j) + (1 − h) π(j)), with h = 2^(−Δ / 30 min).
 //!
+//! P(s | j) is a product of tables: of what was done, of how many errors in a row it makes (where it is one), and of
+//! whether it came after idling (3 to 30 minutes without a signal; after more than that nothing is concluded from the
+//! pause but the fading). They are taken as independent given the state, which they are not quite.
+//!
 //! T is the step from one signal to the next; π is how people come to work, and the belief fades towards it while
 //! nothing is heard. Every entry of T is positive, so no state is ever ruled out for good. The shape of T follows the
 //! dynamics of affect in learning described by D'Mello & Graesser (2012): engagement turns to confusion at an impasse,
 //! confusion resolves or hardens into frustration, and frustration into boredom.
 //!
 //! **These numbers are an expert's, not measurements.** T, π and the tables of P(s | state) below were set by hand to
-//! agree in direction with that literature. They have not been fitted to or validated on people. The result is a guess
-//! from behaviour, good enough to choose a kind word by, and not to be used to judge anyone.
+//! agree in direction with that literature. They have not been fitted to or validated on people. On simulated learners,
+//! whose behaviour is not drawn from these tables, the filter tells the states apart (`simulation.rs`; figures in
+//! `docs/models.md`): that shows that the arithmetic works if the assumptions hold, and nothing about people. The result
+//! is an estimate from behaviour, good enough to choose a kind word by, and not to be used to judge anyone.
 //!
 //! | signal | engaged | confused | frustrated | bored |
 //! |---|---|---|---|---|
@@ -35,6 +41,14 @@
 //! | later attempt near | .23 | .34 | .22 | .20 |
 //! | later attempt failed | .13 | .38 | .66 | .20 |
 //! | lesson completed (else given up) | .90 | .55 | .35 | .50 |
+//! | took a hint | .10 | .38 | .34 | .18 |
+//! | of errors, the first in a row | .62 | .42 | .25 | .50 |
+//! | of errors, the second | .25 | .30 | .28 | .28 |
+//! | of errors, the third or a later one | .13 | .28 | .47 | .22 |
+//! | after idling (else 1 − p) | .05 | .11 | .16 | .24 |
+//!
+//! A hint is not weighed against not taking one, since the platform does not say where there was one to take: its row only
+//! compares the states.
 //!
 //! An answer whose time was not measured has the sum of its three rows. The three parts of watching are taken as
 //! independent given the state.
@@ -74,6 +88,14 @@ const LATER_ATTEMPT: [States; 3] = [[0.64, 0.28, 0.12, 0.60], [0.23, 0.34, 0.22,
 const NEAR_SCORE: f64 = 0.4;
 
 const COMPLETES: States = [0.90, 0.55, 0.35, 0.50];
+const TAKES_HINT: States = [0.10, 0.38, 0.34, 0.18];
+
+/// Rows first, second, third or later in a row.
+const ERRORS: [States; 3] = [[0.62, 0.42, 0.25, 0.50], [0.25, 0.30, 0.28, 0.28], [0.13, 0.28, 0.47, 0.22]];
+
+const IDLES: States = [0.05, 0.11, 0.16, 0.24];
+const IDLE_FROM_SECONDS: i64 = 3 * 60;
+const AWAY_FROM_SECONDS: i64 = 30 * 60;
 
 /// Estimates affect by a hidden Markov model whose parameters an expert set.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,15 +110,25 @@ impl HiddenMarkovAffect {
 
 impl AffectModel for HiddenMarkovAffect {
     fn observe(&self, before: Option<&AffectBelief>, signal: &Signal, at: DateTime<Utc>) -> AffectBelief {
-        let (predicted, at) = match before {
-            None => (AT_REST, at),
-            Some(before) => (predict(normalized(before.probabilities), at - before.at), at.max(before.at)),
+        let (predicted, at, errors) = match before {
+            None => (AT_REST, at, 0),
+            Some(before) => {
+                let elapsed = at - before.at;
+                let predicted = times(predict(normalized(before.probabilities), elapsed), pause(elapsed));
+                (predicted, at.max(before.at), before.errors_in_a_row)
+            }
         };
-        AffectBelief { probabilities: normalized(times(predicted, likelihood(signal))), at }
+        let (run, errors_in_a_row) = match is_error(signal) {
+            Some(true) => (ERRORS[errors.min(2) as usize], errors.saturating_add(1)),
+            Some(false) => ([1.0; 4], 0),
+            None => ([1.0; 4], errors),
+        };
+        let probabilities = normalized(times(times(predicted, likelihood(signal)), run));
+        AffectBelief { probabilities, errors_in_a_row, at }
     }
 
     fn model_id(&self) -> &'static str {
-        "affect-hmm-1"
+        "affect-hmm-2"
     }
 }
 
@@ -110,6 +142,24 @@ fn predict(belief: States, elapsed: TimeDelta) -> States {
         }
     }
     predicted
+}
+
+/// P(pause of this length | state), as far as it says something.
+fn pause(elapsed: TimeDelta) -> States {
+    match elapsed.num_seconds() {
+        ..IDLE_FROM_SECONDS => otherwise(IDLES),
+        IDLE_FROM_SECONDS..AWAY_FROM_SECONDS => IDLES,
+        _ => [1.0; 4],
+    }
+}
+
+/// Whether something went wrong; `None` for what cannot go wrong.
+fn is_error(signal: &Signal) -> Option<bool> {
+    match *signal {
+        Signal::Answered { correct, .. } => Some(!correct),
+        Signal::Attempted { score, .. } => Some(score < PASS_SCORE),
+        Signal::Watched { .. } | Signal::TookHint | Signal::CompletedLesson | Signal::GaveUp => None,
+    }
 }
 
 /// P(signal | state).
@@ -148,6 +198,7 @@ fn likelihood(signal: &Signal) -> States {
                 rows[2]
             }
         }
+        Signal::TookHint => TAKES_HINT,
         Signal::CompletedLesson => COMPLETES,
         Signal::GaveUp => otherwise(COMPLETES),
     }
@@ -208,7 +259,7 @@ mod tests {
             }
         };
         adds_up(&[RIGHT, WRONG].concat());
-        for rows in [SPEED, REPEATS, FIRST_ATTEMPT, LATER_ATTEMPT] {
+        for rows in [SPEED, REPEATS, FIRST_ATTEMPT, LATER_ATTEMPT, ERRORS] {
             adds_up(&rows);
         }
         for row in [&TRANSITIONS[..], &[AT_REST]].concat() {
@@ -248,6 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn the_third_error_in_a_row_says_more_than_the_first_and_a_right_answer_ends_the_run() {
+        const WRONG: Signal = Signal::Answered { correct: false, response_ms: Some(10_000) };
+        const RIGHT: Signal = Signal::Answered { correct: true, response_ms: Some(10_000) };
+        let run = after(&[WRONG, WRONG, WRONG]);
+        let broken = after(&[WRONG, RIGHT, WRONG]);
+        assert_eq!((run.errors_in_a_row, broken.errors_in_a_row), (3, 1));
+        assert!(of(&run, Affect::Frustrated) > 2.0 * of(&broken, Affect::Frustrated), "{run:?} {broken:?}");
+    }
+
+    #[test]
+    fn a_hint_looks_troubled_and_idling_looks_bored() {
+        let steady = Signal::Answered { correct: true, response_ms: Some(10_000) };
+        let hinted = after(&[steady, Signal::TookHint]);
+        assert!(of(&hinted, Affect::Confused) > of(&after(&[steady]), Affect::Confused));
+        let model = HiddenMarkovAffect::new();
+        let before = after(&[steady]);
+        let bored = |seconds: i64| of(&model.observe(Some(&before), &steady, moment(seconds)), Affect::Bored);
+        assert!(bored(10 * 60) > bored(60), "{} {}", bored(10 * 60), bored(60));
+        // Who comes back after an hour was away: nothing is held against them.
+        assert!(bored(60 * 60) < bored(10 * 60));
+    }
+
+    #[test]
     fn steady_work_looks_engaged() {
         let watched = Signal::Watched { to_the_end: true, speed_percent: 100, repeats: 2 };
         let passed = Signal::Attempted { score: 0.8, ordinal: 1 };
@@ -281,6 +355,7 @@ mod tests {
                 Signal::Watched { to_the_end, speed_percent, repeats }
             }),
             (any::<f64>(), any::<u32>()).prop_map(|(score, ordinal)| Signal::Attempted { score, ordinal }),
+            Just(Signal::TookHint),
             Just(Signal::CompletedLesson),
             Just(Signal::GaveUp),
         ]
@@ -292,7 +367,8 @@ mod tests {
             steps in prop::collection::vec((signals(), -1_000_000_000_000_i64..1_000_000_000_000), 1..60),
             start in prop::option::of(prop::array::uniform4(any::<f64>())),
         ) {
-            let mut belief = start.map(|probabilities| AffectBelief { probabilities, at: moment(0) });
+            let mut belief =
+                start.map(|probabilities| AffectBelief { probabilities, errors_in_a_row: u32::MAX, at: moment(0) });
             for (signal, seconds) in &steps {
                 let at = DateTime::from_timestamp(*seconds, 0).expect("a moment that can be written");
                 let next = HiddenMarkovAffect::new().observe(belief.as_ref(), signal, at);

@@ -1,3 +1,4 @@
-//! How a learner seems to feel.
+//! How a learner seems to feel: an estimate.
 
 pub mod affect_model;
+pub mod simulation;

@@ -57,6 +57,19 @@ impl<'a> Training<'a> {
         self.pairs.contains(&(weakness.skill, &weakness.focus))
     }
 
+    /// What is due for review and trained here, by the fewer of what is due and what is trained, 0 to 1.
+    pub(crate) fn reviews(&self, due: &[Focus]) -> f64 {
+        let due: BTreeSet<_> = due.iter().collect();
+        let trained: BTreeSet<_> = self.pairs.iter().map(|(_, focus)| *focus).collect();
+        let most = due.len().min(trained.len());
+        if most == 0 { 0.0 } else { ratio(due.intersection(&trained).count(), most) }
+    }
+
+    /// Whether this focus is trained, in whichever skill.
+    pub(crate) fn trains(&self, focus: &Focus) -> bool {
+        self.pairs.iter().any(|(_, trained)| *trained == focus)
+    }
+
     /// The weaknesses that are trained, the *n*-th weighing 1/*n*, as a share of all. The focus in its very skill counts
     /// fully, the focus in another skill a half, the skill alone a quarter.
     pub(crate) fn weaknesses(&self, weaknesses: &[Weakness]) -> f64 {
@@ -81,8 +94,12 @@ impl<'a> Training<'a> {
 
 /// `part` of `whole`, both counts.
 pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
-    let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     number(part) / number(whole)
+}
+
+/// A count.
+pub(crate) fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Row {
 
     fn estimate(&self) -> Option<Estimate> {
         let probabilities = [self.engaged?, self.confused?, self.frustrated?, self.bored?];
-        let belief = AffectBelief { probabilities, at: self.updated_at? };
+        let belief = AffectBelief { probabilities, errors_in_a_row: 0, at: self.updated_at? };
         let (state, confidence) = belief.likeliest();
         let [engaged, confused, frustrated, bored] = probabilities;
         let language = if self.native_language.as_ref().is_some_and(|it| it.as_str() == "ko") { "ko" } else { "en" };
@@ -188,6 +188,14 @@ impl Projection for Emotion {
 
     fn keeps_history(&self) -> bool {
         false
+    }
+
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn is_theirs_alone(&self) -> bool {
+        true
     }
 
     fn apply<'a>(
@@ -264,7 +272,8 @@ impl Emotion {
         signal: impl FnOnce(&Known) -> Signal + Send,
     ) -> Result<(), ProjectionError> {
         let known: Option<Known> = sqlx::query_as(
-            "SELECT engaged, confused, frustrated, bored, updated_at, evidence, attempt_id, attempt_ordinal
+            "SELECT engaged, confused, frustrated, bored, errors_in_a_row, updated_at, evidence, attempt_id,
+                    attempt_ordinal
              FROM emotion WHERE learner_id = $1",
         )
         .bind(learner.0)
@@ -280,7 +289,7 @@ impl Emotion {
         evidence.truncate(EVIDENCE);
         sqlx::query(
             "UPDATE emotion SET engaged = $2, confused = $3, frustrated = $4, bored = $5, updated_at = $6,
-                                evidence = $7, model_id = $8, position = $9
+                                evidence = $7, model_id = $8, position = $9, errors_in_a_row = $10
              WHERE learner_id = $1",
         )
         .bind(learner.0)
@@ -292,6 +301,7 @@ impl Emotion {
         .bind(Json(evidence))
         .bind(self.affect.model_id())
         .bind(event.position)
+        .bind(i64::from(belief.errors_in_a_row))
         .execute(db)
         .await?;
         Ok(())
@@ -305,6 +315,7 @@ struct Known {
     confused: Option<f64>,
     frustrated: Option<f64>,
     bored: Option<f64>,
+    errors_in_a_row: i64,
     updated_at: Option<DateTime<Utc>>,
     evidence: Json<Vec<Evidence>>,
     attempt_id: Option<Uuid>,
@@ -314,7 +325,8 @@ struct Known {
 impl Known {
     fn belief(&self) -> Option<AffectBelief> {
         let probabilities = [self.engaged?, self.confused?, self.frustrated?, self.bored?];
-        Some(AffectBelief { probabilities, at: self.updated_at? })
+        let errors_in_a_row = u32::try_from(self.errors_in_a_row).unwrap_or(u32::MAX);
+        Some(AffectBelief { probabilities, errors_in_a_row, at: self.updated_at? })
     }
 }
 

@@ -27,9 +27,9 @@ pub struct Recommendation {
     pub lesson_id: LessonId,
     /// Which recommender chose.
     pub model_id: String,
-    /// Titles, the best first, each with its score (0 to 1) and reasons.
+    /// Titles in the order of places, each with its score (0 to 1), reasons and propensity.
     pub titles: Vec<ScoredTitle>,
-    /// Clips, the best first, each with its score (0 to 1) and reasons.
+    /// Clips in the order of places, each with its score (0 to 1), reasons and propensity.
     pub clips: Vec<ScoredClip>,
     /// The country of the watch options; none until they were found.
     pub country: Option<Country>,
@@ -73,6 +73,10 @@ impl Projection for Recommendations {
         Order::ByField("learner_id")
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn apply<'a>(
         &'a self,
         db: &'a mut PgConnection,
@@ -89,7 +93,9 @@ impl Projection for Recommendations {
 
 async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event) -> Result<(), ProjectionError> {
     match change {
-        Event::RecommendationGenerated { recommendation_id, learner_id, lesson_id, model_id, titles, clips } => {
+        Event::RecommendationGenerated {
+            recommendation_id, learner_id, lesson_id, model_id, titles, clips, ..
+        } => {
             sqlx::query(
                 "INSERT INTO recommendations (learner_id, recommendation_id, lesson_id, model_id, titles, clips,
                                               country, watch_options, generated_at, position)
@@ -151,8 +157,10 @@ mod tests {
                 title_id: "drama".parse().expect("a title id"),
                 score,
                 reasons: vec![Reason::Level(Cefr::B2)],
+                propensity: Some(0.25),
             }],
             clips: vec![],
+            policy: None,
         };
         world.execute::<Aggregate>(Uuid::from_u128(id), generate).await
     }

@@ -116,6 +116,7 @@ mod tests {
             model_id: "test".into(),
             titles: vec![],
             clips: vec![],
+            policy: None,
         }
     }
 

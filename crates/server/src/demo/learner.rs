@@ -48,7 +48,8 @@ pub(crate) async fn play(
             last_completed = Some(lesson.id);
         }
     }
-    look(&client, &learner, last_completed.as_deref(), &mut story).await?;
+    let found = look(&client, &learner, last_completed.as_deref(), &mut story).await?;
+    react(&client, habit, name, &found).await?;
     Ok(story)
 }
 
@@ -210,8 +211,8 @@ fn vary(typical: u32, rng: &mut Rng) -> u32 {
     rng.u32(typical * 2 / 3..=typical * 4 / 3)
 }
 
-/// Reads the read models; what a process still works on is waited for.
-async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut Story) -> Result<(), ClientError> {
+/// Reads the read models; what a process still works on is waited for. Answers the recommendations, where there are any.
+async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut Story) -> Result<Value, ClientError> {
     let progress = client.get(&format!("/v1/learners/{learner}/progress")).await?;
     story.mean_score = progress["mean_score"].as_f64();
     story.streak = progress["streak"]["current"].as_u64().unwrap_or(0);
@@ -219,7 +220,7 @@ async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut 
     emotion["estimate"]["state"].as_str().unwrap_or("–").clone_into(&mut story.emotion);
     let Some(lesson) = lesson else {
         "–".clone_into(&mut story.watch_next);
-        return Ok(());
+        return Ok(Value::Null);
     };
     for _ in 0..100 {
         let found = client.get(&format!("/v1/learners/{learner}/recommendations")).await?;
@@ -227,11 +228,26 @@ async fn look(client: &Client, learner: &str, lesson: Option<&str>, story: &mut 
             let title = found["titles"][0]["title"].as_str().unwrap_or("–");
             let provider = found["titles"][0]["watch"][0]["provider"].as_str();
             story.watch_next = provider.map_or(title.to_owned(), |provider| format!("{title} ({provider})"));
-            return Ok(());
+            return Ok(found);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err(ClientError::Shape("recommendations, 10 seconds after the lesson,".into(), "lesson_id"))
+}
+
+/// Reacts to the first title and the first clip: what recommenders learn from.
+async fn react(client: &Client, habit: &Habit, name: &str, found: &Value) -> Result<(), ClientError> {
+    let Some(recommendation) = found["recommendation_id"].as_str() else { return Ok(()) };
+    let firsts =
+        [("title", &found["titles"][0]["title_id"], "opened"), ("clip", &found["clips"][0]["clip_id"], "finished")];
+    for (kind, id, likes) in firsts {
+        let Some(id) = id.as_str() else { continue };
+        let reaction = if habit.gives_up { "dismissed" } else { likes };
+        let body = json!({ "content": { "kind": kind, "id": id }, "reaction": reaction });
+        let path = format!("/v1/recommendations/{recommendation}/reactions");
+        client.post(&path, &format!("{name}-reaction-{kind}"), body).await?;
+    }
+    Ok(())
 }
 
 fn text(answer: &Value, field: &'static str) -> Result<String, ClientError> {

@@ -34,7 +34,7 @@ impl World {
         let catalog = Arc::new(catalog::load(None).expect("a catalogue"));
         let key = |byte| SecretKey::from([byte; 32]);
         let ring = KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy::default()));
-        let ports = models::ports(&catalog, Arc::new(ring)).expect("models");
+        let ports = models::ports(&catalog, Arc::new(ring), None).expect("models");
         Self { commands: Commands::new(log, ports), clock, _database: database }
     }
 

@@ -46,7 +46,8 @@ pub(super) async fn run(
     // Both of this process and of its clients: what it means to have set one before is nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let whole = Target::parse(&options.target)?;
-    let all = || registry.iter().map(|it| it.name().to_owned()).collect();
+    let shared = || registry.iter().filter(|it| !it.is_theirs_alone());
+    let all = || shared().map(|it| it.name().to_owned()).collect();
     let models = match options.models.as_deref() {
         None if options.events => vec![],
         None | Some("all") => all(),

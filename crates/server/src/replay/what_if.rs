@@ -1,11 +1,11 @@
 //! `baeum replay --what-if`: what would have been recommended with other settings, or from another catalogue.
 //!
 //! The log is read once, and only read. Each recorded recommendation is computed anew from what was known of its learner
-//! when it was made, and compared with the one that was recorded. What was known is the state of user and curriculum just
-//! before it; but a learner may have gone on (to the next lesson, say) between the decision and its place in the log. So
-//! the latest states are tried with the present settings, the last first, and the one that gives what was recorded is the
-//! one that it was made from. Where none does, something else has changed since (the catalogue, the model): the last state
-//! is taken then, and the report says how often.
+//! when it was made, and compared with the one that was recorded. What was known is in the event since its version 2; of
+//! older ones it is the state of user, curriculum and taste just before it. There a learner may have gone on (to the next
+//! lesson, say) between the decision and its place in the log: so the latest states are tried with the present settings, the
+//! last first, and the one that gives what was recorded is the one that it was made from. Where none does, something else
+//! has changed since (the catalogue, the model): the last state is taken then, and the report says how often.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -24,10 +24,14 @@ use baeum_domain::{
     recommendation::{
         recommendation::{Event, Recommendation},
         recommending::{Ranking, RecommendationInput, Recommender as _},
+        taste::Taste,
     },
 };
 use baeum_eventlog::{EventLog, decode_raw};
-use baeum_ml::recommendation::content_recommender::{ContentRecommender, Settings, SettingsError};
+use baeum_ml::recommendation::{
+    bandit_recommender::BanditRecommender,
+    settings::{Settings, SettingsError},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{self, LoadError};
@@ -51,8 +55,8 @@ struct File {
 /// What is to be tried.
 pub(super) struct WhatIf {
     settings: Settings,
-    present: ContentRecommender,
-    tried: ContentRecommender,
+    present: BanditRecommender,
+    tried: BanditRecommender,
 }
 
 /// What is known of a learner.
@@ -60,6 +64,7 @@ pub(super) struct WhatIf {
 struct Known {
     user: User,
     curriculum: Curriculum,
+    taste: Taste,
     /// What was known before the latest changes, the latest last.
     earlier: VecDeque<RecommendationInput>,
 }
@@ -67,7 +72,7 @@ struct Known {
 impl Known {
     fn input(&self) -> Option<RecommendationInput> {
         let profile = self.user.profile.as_ref()?;
-        Some(RecommendationInput::of(&profile.preferences, &self.curriculum))
+        Some(RecommendationInput::of(&profile.preferences, &self.curriculum, &self.taste))
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Self)) {
@@ -170,7 +175,7 @@ impl WhatIf {
     ///
     /// # Errors
     /// A file or catalogue that is not in order.
-    pub(super) fn load(path: &Path, catalog: &Arc<Catalog>) -> Result<Self, WhatIfError> {
+    pub(super) fn load(path: &Path, present: &BanditRecommender, catalog: &Arc<Catalog>) -> Result<Self, WhatIfError> {
         let text = fs::read_to_string(path);
         let text = text.map_err(|error| WhatIfError::Unreadable { path: path.to_owned(), error })?;
         let file: Result<File, _> = toml::from_str(&text);
@@ -179,9 +184,9 @@ impl WhatIf {
             Some(folder) => Arc::new(catalog::load(Some(&path.parent().unwrap_or(Path::new("")).join(folder)))?),
             None => catalog.clone(),
         };
-        let tried = ContentRecommender::with(tried, file.recommender);
+        let tried = present.over(tried).set_to(file.recommender);
         let tried = tried.map_err(|error| WhatIfError::Settings { path: path.to_owned(), error })?;
-        Ok(Self { settings: file.recommender, present: ContentRecommender::new(catalog.clone()), tried })
+        Ok(Self { settings: file.recommender, present: present.clone(), tried })
     }
 
     /// Computes every recommendation up to a position anew. `progress` is told how far it is.
@@ -195,7 +200,7 @@ impl WhatIf {
         limit: usize,
         mut progress: impl FnMut(i64, i64),
     ) -> Result<Report, baeum_eventlog::LogError> {
-        let read = [User::AGGREGATE, Curriculum::AGGREGATE, Recommendation::AGGREGATE];
+        let read = [User::AGGREGATE, Curriculum::AGGREGATE, Recommendation::AGGREGATE, Taste::AGGREGATE];
         let without: Vec<&str> = AGGREGATES.iter().map(|it| it.aggregate).filter(|it| !read.contains(it)).collect();
         let mut known = HashMap::<(String, String), Known>::new();
         let mut report = Report {
@@ -221,20 +226,25 @@ impl WhatIf {
                     AnyEvent::Curriculum(event) => {
                         known.entry((tenant, id)).or_default().change(|it| it.curriculum.evolve(&event));
                     }
+                    AnyEvent::Taste(event) => {
+                        known.entry((tenant, id)).or_default().change(|it| it.taste.evolve(&event));
+                    }
                     AnyEvent::Recommendation(Event::RecommendationGenerated {
+                        recommendation_id: id,
                         learner_id,
                         titles: t,
                         clips: c,
+                        policy,
                         ..
                     }) => {
                         let Some(learner) = known.get(&(tenant, learner_id.to_string())) else { continue };
-                        let Some(last) = learner.input() else { continue };
+                        let Some(last) = policy.map(|it| it.made_from).or_else(|| learner.input()) else { continue };
                         let recorded = Chosen::from(Ranking { titles: t, clips: c });
                         let gives_it =
-                            |input: &&RecommendationInput| Chosen::from(self.present.recommend(input)) == recorded;
+                            |input: &&RecommendationInput| Chosen::from(self.present.recommend(id, input)) == recorded;
                         let made_from = std::iter::once(&last).chain(learner.earlier.iter().rev()).find(gives_it);
                         let reproduced = made_from.is_some();
-                        let tried = Chosen::from(self.tried.recommend(made_from.unwrap_or(&last)));
+                        let tried = Chosen::from(self.tried.recommend(id, made_from.unwrap_or(&last)));
                         titles += u32::try_from(recorded.titles.len()).unwrap_or(0);
                         let stay = recorded.titles.iter().filter(|it| tried.titles.contains(it)).count();
                         kept += u32::try_from(stay).unwrap_or(0);

@@ -21,7 +21,7 @@ fn cholesky(matrix: &mut [f64], size: usize) -> Option<()> {
 }
 
 /// The inverse of a symmetric positive definite matrix, by rows.
-pub(super) fn inverse(mut matrix: Vec<f64>, size: usize) -> Option<Vec<f64>> {
+pub(crate) fn inverse(mut matrix: Vec<f64>, size: usize) -> Option<Vec<f64>> {
     cholesky(&mut matrix, size)?;
     // The inverse of the factor, transposed: row j holds column j, from its diagonal on.
     let mut root = vec![0.0; size * size];
@@ -66,7 +66,7 @@ pub(super) fn solve(matrix: [[f64; 3]; 3], right: [f64; 3], free: usize) -> Opti
 }
 
 /// The sum of products, in four sums so that it is quick and in one order.
-pub(super) fn dot(left: &[f64], right: &[f64]) -> f64 {
+pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (lefts, rights) = (left.chunks_exact(4), right.chunks_exact(4));
     let rest: f64 = lefts.remainder().iter().zip(rights.remainder()).map(|(x, y)| x * y).sum();

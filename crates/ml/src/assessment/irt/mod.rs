@@ -26,7 +26,7 @@ pub mod simulate;
 mod expectation;
 mod exponential;
 mod information;
-mod linear;
+pub(crate) mod linear;
 mod maximization;
 mod posterior;
 mod priors;
