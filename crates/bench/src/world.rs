@@ -66,6 +66,7 @@ impl World {
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
+            listener: None,
             evaluator,
             catalog,
         };

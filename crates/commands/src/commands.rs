@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use baeum_domain::{
     Clock, Entropy, assessment::testing::AdaptiveTest, catalog::Catalog, learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner, recommendation::recommending::Recommender,
+    learning::planning::LessonPlanner, learning::speech::Listener, recommendation::recommending::Recommender,
 };
 use baeum_eventlog::EventLog;
 
@@ -17,6 +17,8 @@ pub struct Ports {
     pub catalog: Arc<Catalog>,
     /// Evaluates answers.
     pub evaluator: Arc<dyn Evaluator>,
+    /// Judges how texts are spoken, where there is a model for it.
+    pub listener: Option<Arc<dyn Listener>>,
     /// Runs the level test.
     pub test: Arc<dyn AdaptiveTest>,
     /// Plans lessons.

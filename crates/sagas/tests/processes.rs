@@ -75,6 +75,7 @@ impl World {
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
             recommender: Arc::new(ContentRecommender::new(catalog.clone())),
             evaluator: Arc::new(NoEvaluator),
+            listener: None,
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
             catalog,

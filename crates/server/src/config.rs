@@ -126,6 +126,9 @@ struct Words {
     /// Folder of the catalogue, in place of the built-in one
     #[arg(long, env = "BAEUM_CATALOG", value_name = "FOLDER", global = true)]
     catalog: Option<String>,
+    /// Folder of the speech model: pronunciation.safetensors and pronunciation.json
+    #[arg(long, env = "BAEUM_SPEECH_MODEL", value_name = "FOLDER", global = true)]
+    speech_model: Option<PathBuf>,
     /// E-mail address of the administrator to create where there is none
     #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
     admin_email: Option<String>,
@@ -183,6 +186,8 @@ pub(crate) struct Config {
     pub(crate) log_level: String,
     /// Folder of the catalogue, in place of the built-in one.
     pub(crate) catalog: Option<PathBuf>,
+    /// Folder of the speech model; without it no recording is judged.
+    pub(crate) speech_model: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
@@ -296,6 +301,7 @@ impl Config {
                 log,
                 log_level: words.log_level,
                 catalog: words.catalog.map(Into::into),
+                speech_model: words.speech_model,
                 admin,
                 clock_offset,
                 seal,

@@ -1,15 +1,16 @@
 //! The models of this build, behind the ports that the other crates know.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use baeum_commands::{Ports, keys::KeyService};
-use baeum_domain::catalog::Catalog;
+use baeum_domain::{catalog::Catalog, learning::speech::Listener};
 use baeum_ml::{
     assessment::{adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
     learning::{
         error_detector::{ErrorDetector, LoadError},
         planner::CatalogPlanner,
+        pronunciation::{self, PhoneModel},
     },
     recommendation::content_recommender::ContentRecommender,
 };
@@ -25,12 +26,22 @@ pub(crate) fn ports(catalog: &Arc<Catalog>, keys: Arc<dyn KeyService>) -> Result
     Ok(Ports {
         catalog: catalog.clone(),
         evaluator: Arc::new(ErrorDetector::load()?),
+        listener: None,
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
         recommender: Arc::new(ContentRecommender::new(catalog.clone())),
         entropy: Arc::new(SystemEntropy),
         keys,
     })
+}
+
+/// What listens, where a folder with a speech model is given.
+///
+/// # Errors
+/// When its files cannot be read, or do not belong together.
+pub(crate) fn listener(folder: Option<&Path>) -> Result<Option<Arc<dyn Listener>>, pronunciation::LoadError> {
+    let load = |folder: &Path| Ok(Arc::new(PhoneModel::load(folder)?) as Arc<dyn Listener>);
+    folder.map(load).transpose()
 }
 
 /// What read models compute with.

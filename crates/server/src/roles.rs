@@ -8,7 +8,7 @@ use std::{
 
 use axum::Router;
 use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
-use baeum_commands::{Commands, keys::KeyService};
+use baeum_commands::{Commands, Ports, keys::KeyService};
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay, sealer};
 use baeum_projections::rebuild::SandboxError;
@@ -67,6 +67,8 @@ pub(crate) enum RunError {
     Ended(&'static str),
     #[error("the evaluator cannot be loaded: {0}")]
     Evaluator(#[from] baeum_ml::learning::error_detector::LoadError),
+    #[error("BAEUM_SPEECH_MODEL (--speech-model): {0}")]
+    Listener(#[from] baeum_ml::learning::pronunciation::LoadError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -281,7 +283,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let databases = open_databases(&config, &stop).await?;
     let ended = async {
         let (keys, seals) = key_service(&config)?;
-        let ports = models::ports(&catalog, keys)?;
+        let listener = models::listener(config.speech_model.as_deref())?;
+        let ports = Ports { listener, ..models::ports(&catalog, keys)? };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;

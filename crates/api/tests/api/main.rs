@@ -16,6 +16,7 @@ mod ops;
 mod own_data;
 mod parked;
 mod privacy;
+mod recording;
 mod seal;
 mod tenants;
 mod world;
