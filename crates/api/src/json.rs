@@ -27,12 +27,17 @@ const PATIENCE: usize = 16 * LIMIT;
 
 /// Reads the bytes of a body.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    bytes_up_to(LIMIT, body).await
+}
+
+/// Reads the bytes of a body that may have so many.
+pub(crate) async fn bytes_up_to(limit: usize, body: Body) -> Result<Bytes, Problem> {
     let mut body = body.into_data_stream();
     let mut bytes = vec![];
     while let Some(part) = body.next().await {
         let part = part.map_err(|_| Problem::plain("bad-request"))?;
-        if bytes.len() + part.len() > LIMIT {
-            return Err(too_large(body, bytes.len() + part.len()).await);
+        if bytes.len() + part.len() > limit {
+            return Err(too_large(limit, body, bytes.len() + part.len()).await);
         }
         bytes.extend_from_slice(&part);
     }
@@ -41,9 +46,9 @@ pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
 
 /// What is answered to a body that is too large, after so much of it. The connection ends with the answer where there is
 /// still more.
-async fn too_large(mut body: BodyDataStream, mut read: usize) -> Problem {
-    let problem = Problem::plain("body-too-large").with("limit", LIMIT);
-    while read < PATIENCE {
+async fn too_large(limit: usize, mut body: BodyDataStream, mut read: usize) -> Problem {
+    let problem = Problem::plain("body-too-large").with("limit", limit);
+    while read < limit + PATIENCE {
         match body.next().await {
             None => return problem,
             Some(Ok(part)) => read += part.len(),

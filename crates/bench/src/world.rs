@@ -67,6 +67,7 @@ impl World {
             scheduler: Arc::new(FsrsScheduler),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
+            listener: None,
             evaluator,
             catalog,
         };

@@ -7,8 +7,7 @@ use baeum_domain::{
     assessment::testing::AdaptiveTest,
     catalog::Catalog,
     kit::carrier::Carrier,
-    learning::evaluation::Evaluator,
-    learning::planning::LessonPlanner,
+    learning::{evaluation::Evaluator, planning::LessonPlanner, speech::Listener},
     recommendation::recommending::Recommender,
     review::scheduling::ReviewScheduler,
     subscription::{gateway::MaybeGateway, policy::BillingPolicy},
@@ -24,6 +23,8 @@ pub struct Ports {
     pub catalog: Arc<Catalog>,
     /// Evaluates answers.
     pub evaluator: Arc<dyn Evaluator>,
+    /// Judges how texts are spoken, where there is a model for it.
+    pub listener: Option<Arc<dyn Listener>>,
     /// Runs the level test.
     pub test: Arc<dyn AdaptiveTest>,
     /// Plans lessons.

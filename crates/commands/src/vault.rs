@@ -33,6 +33,8 @@ const TABLES: [&str; 2] = ["subject_keys", "credentials"];
 pub enum Field {
     /// An answer to a task.
     Answer,
+    /// The verdict on every word and sound of a recording.
+    Pronunciation,
     /// An e-mail address.
     Email,
     /// What a person wants to be called.
@@ -49,12 +51,14 @@ pub enum Field {
 
 impl Field {
     /// Every field that is sealed for a person.
-    pub const ALL: [Self; 5] = [Self::Answer, Self::Email, Self::DisplayName, Self::Address, Self::Shipment];
+    pub const ALL: [Self; 6] =
+        [Self::Answer, Self::Pronunciation, Self::Email, Self::DisplayName, Self::Address, Self::Shipment];
 
     /// Its name in what is authenticated. Never changes.
     fn name(self) -> &'static str {
         match self {
             Self::Answer => "lesson.answer",
+            Self::Pronunciation => "lesson.pronunciation",
             Self::Email => "credentials.email",
             Self::DisplayName => "credentials.display_name",
             Self::WebhookUrl => "webhook.url",

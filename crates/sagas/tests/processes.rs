@@ -82,6 +82,7 @@ impl World {
             recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
             evaluator: Arc::new(NoEvaluator),
+            listener: None,
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
             catalog,

@@ -154,6 +154,9 @@ struct Words {
     /// File of what the recommender has learned (`baeum recommend fit`), without which it goes by its experts' weights
     #[arg(long, env = "BAEUM_RECOMMENDER", value_name = "FILE", global = true)]
     recommender: Option<String>,
+    /// Folder of the speech model: pronunciation.safetensors and pronunciation.json
+    #[arg(long, env = "BAEUM_SPEECH_MODEL", value_name = "FOLDER", global = true)]
+    speech_model: Option<PathBuf>,
     /// E-mail address of the administrator to create where there is none
     #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
     admin_email: Option<String>,
@@ -224,6 +227,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Option<PathBuf>,
     /// File of what the recommender has learned.
     pub(crate) recommender: Option<PathBuf>,
+    /// Folder of the speech model; without it no recording is judged.
+    pub(crate) speech_model: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
@@ -365,6 +370,7 @@ impl Config {
                 log_level: words.log_level,
                 catalog: words.catalog.map(Into::into),
                 recommender: words.recommender.map(Into::into),
+                speech_model: words.speech_model,
                 admin,
                 clock_offset,
                 travels,

@@ -3,13 +3,14 @@
 use std::{path::Path, sync::Arc};
 
 use baeum_commands::{Ports, keys::KeyService};
-use baeum_domain::catalog::Catalog;
+use baeum_domain::{catalog::Catalog, learning::speech::Listener};
 use baeum_ml::{
     assessment::{ability_filter::GaussianAbility, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
     learning::{
         error_detector::{ErrorDetector, LoadError},
         planner::CatalogPlanner,
+        pronunciation::{self, PhoneModel},
     },
     review::fsrs_scheduler::FsrsScheduler,
 };
@@ -41,6 +42,7 @@ pub(crate) fn ports(
     Ok(Ports {
         catalog: catalog.clone(),
         evaluator: Arc::new(ErrorDetector::load()?),
+        listener: None,
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
         scheduler: Arc::new(FsrsScheduler),
@@ -48,6 +50,15 @@ pub(crate) fn ports(
         entropy: Arc::new(SystemEntropy),
         keys,
     })
+}
+
+/// What listens, where a folder with a speech model is given.
+///
+/// # Errors
+/// When its files cannot be read, or do not belong together.
+pub(crate) fn listener(folder: Option<&Path>) -> Result<Option<Arc<dyn Listener>>, pronunciation::LoadError> {
+    let load = |folder: &Path| Ok(Arc::new(PhoneModel::load(folder)?) as Arc<dyn Listener>);
+    folder.map(load).transpose()
 }
 
 /// What read models compute with.

@@ -8,7 +8,7 @@ use std::{
 
 use axum::Router;
 use baeum_api::{ApiConfig, ApiState, ServeError, ServedShard};
-use baeum_commands::{Commands, keys::KeyService};
+use baeum_commands::{Commands, Ports, keys::KeyService};
 use baeum_domain::{Clock, catalog::Catalog};
 use baeum_eventlog::{EventLog, LogError, Options, nats::Broker, relay, sealer};
 use baeum_projections::rebuild::SandboxError;
@@ -78,6 +78,8 @@ pub(crate) enum RunError {
     Models(#[from] models::ModelsError),
     #[error(transparent)]
     Recommend(#[from] RecommendError),
+    #[error("BAEUM_SPEECH_MODEL (--speech-model): {0}")]
+    Listener(#[from] baeum_ml::learning::pronunciation::LoadError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -359,7 +361,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let ended = async {
         let (keys, seals) = key_service(&config)?;
         let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
-        let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
+        let listener = models::listener(config.speech_model.as_deref())?;
+        let ports = Ports { listener, ..models::ports(&catalog, keys, config.recommender.as_deref())? };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;

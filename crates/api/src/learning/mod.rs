@@ -8,6 +8,7 @@ mod get_lesson;
 mod list_lessons;
 mod start_lesson;
 mod submit_attempt;
+mod submit_recording;
 pub(crate) mod wire;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(get_lesson::get_lesson))
         .routes(routes!(consume_clip::consume_clip))
         .routes(routes!(submit_attempt::submit_attempt))
+        .routes(routes!(submit_recording::submit_recording))
         .routes(routes!(complete::complete_lesson))
         .routes(routes!(abandon::abandon_lesson))
         .routes(routes!(get_imported_learner::get_imported_learner))

@@ -20,6 +20,7 @@ mod own_data;
 mod parked;
 mod privacy;
 mod review;
+mod recording;
 mod seal;
 mod subscription_refusals;
 mod subscriptions;

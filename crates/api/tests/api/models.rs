@@ -23,6 +23,8 @@ use baeum_domain::{
     learning::{
         evaluation::{Answer, ErrorCategory, ErrorSpan, Evaluator, EvaluatorError, Verdict},
         planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput},
+        sounds::Sound,
+        speech::{Fluency, Listener, Speech, SpeechError, SpeechVerdict, SpokenSound, SpokenWord},
     },
     level::{Cefr, Skill},
     recommendation::recommending::{Ranking, Reason, RecommendationInput, Recommender, ScoredClip, ScoredTitle},
@@ -129,6 +131,7 @@ impl TestModels {
         Ports {
             catalog: self.catalog.clone(),
             evaluator: self.clone(),
+            listener: Some(self.clone()),
             test: self.clone(),
             planner: self.clone(),
             recommender: self.clone(),
@@ -195,6 +198,48 @@ impl Evaluator for TestModels {
 
     fn weights_hash(&self) -> &'static str {
         "00"
+    }
+}
+
+/// Hears the letter r of every word as l, in whatever is a RIFF file.
+impl Listener for TestModels {
+    fn listen(&self, speech: &Speech<'_>) -> Result<SpeechVerdict, SpeechError> {
+        match speech.audio {
+            b"" => return Err(SpeechError::Empty),
+            b"hiss" => return Err(SpeechError::NoSpeech),
+            b"panic" => {
+                return Err(SpeechError::Failed { model_id: "test".into(), reason: "secret inner reason".into() });
+            }
+            audio if !audio.starts_with(b"RIFF") => return Err(SpeechError::NotAudio),
+            _ => {}
+        }
+        let mut words = Vec::new();
+        let mut start = 0;
+        for word in speech.text.split(' ') {
+            let end = start + u32::try_from(word.chars().count()).unwrap_or(0);
+            let r = SpokenSound { sound: Sound::R, score: 0.2, heard: Some(Sound::L) };
+            let sounds = word.chars().filter(|c| *c == 'r').map(|_| r.clone()).collect();
+            words.push(SpokenWord { start, end, said: Some(true), score: Some(0.7), from_ms: 0, to_ms: 100, sounds });
+            start = end + 1;
+        }
+        Ok(SpeechVerdict {
+            score: 0.7,
+            completeness: 1.0,
+            fluency: Fluency { syllables_per_second: 3.5, pauses: 1, paused_ms: 300, speaking_ms: 1_500 },
+            words,
+            recording_ms: 2_000,
+            model_id: "test-speech".into(),
+            weights_hash: "11".into(),
+            latency_us: 1,
+        })
+    }
+
+    fn model_id(&self) -> &'static str {
+        "test-speech"
+    }
+
+    fn weights_hash(&self) -> &'static str {
+        "11"
     }
 }
 

@@ -59,6 +59,10 @@ async fn log_lines_hold_no_personal_data() {
             let attempt = json!({"task_id": "market-w1", "kind": "writing", "answer": answer});
             world.post(&path).by(&mina).json(&attempt).send().await;
         }
+        for audio in ["RIFF quince", "panic"] {
+            let ask = world.post(format!("{path}/audio?task_id=market-s1")).by(&mina).text("audio/wav", audio);
+            ask.header("baeum-text", "How%20much%20is%20a%20quince").send().await;
+        }
         world.get(format!("/v1/lessons/{lesson}")).by(&mina).send().await;
         let own = format!("/v1/learners/{}", mina.id);
         let change = json!({"display_name": "Minarella"});

@@ -1,8 +1,8 @@
 //! Why something about a lesson is refused.
 
 use baeum_domain::{
-    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson, subscription::credits,
-    text::TextError,
+    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson,
+    learning::speech::SpeechError, subscription::credits, text::TextError,
 };
 use baeum_eventlog::LogError;
 
@@ -41,6 +41,18 @@ pub enum Error {
     /// The model gave no verdict.
     #[error(transparent)]
     Evaluator(#[from] EvaluatorError),
+    /// The recording cannot be judged.
+    #[error(transparent)]
+    Speech(#[from] SpeechError),
+    /// No speech model is installed.
+    #[error("no speech model is installed on this server: send what was said as text")]
+    NoListener,
+    /// There is nothing to compare the recording with.
+    #[error(
+        "it is not known what was to be said: send the words in the header Baeum-Text, or answer the task once, \
+             after which its sample can be read aloud"
+    )]
+    NothingToRead,
     /// What a lesson is made from could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -52,11 +64,13 @@ impl Refusal for Error {
             Self::Lesson(error) => error.kind(),
             Self::User(error) => error.kind(),
             Self::NotYours(_) => RefusalKind::Forbidden,
-            Self::NoLevel => RefusalKind::Conflict,
+            Self::NoLevel | Self::NothingToRead => RefusalKind::Conflict,
+            Self::Speech(SpeechError::Failed { .. }) => RefusalKind::Unavailable,
+            Self::Speech(_) => RefusalKind::Invalid,
             Self::Answer(error) => error.kind(),
             Self::Vault(error) => error.kind(),
             Self::Credits(error) => error.kind(),
-            Self::NoClips | Self::Evaluator(_) | Self::Log(_) => RefusalKind::Unavailable,
+            Self::NoListener | Self::NoClips | Self::Evaluator(_) | Self::Log(_) => RefusalKind::Unavailable,
         }
     }
 
@@ -71,7 +85,28 @@ impl Refusal for Error {
             Self::Vault(error) => error.code(),
             Self::Credits(error) => error.code(),
             Self::Evaluator(_) => "evaluator-failed",
+            Self::NoListener => "no-speech-model",
+            Self::NothingToRead => "nothing-to-read",
+            Self::Speech(error) => speech_code(error),
             Self::Log(error) => log_code(error),
         }
+    }
+}
+
+fn speech_code(error: &SpeechError) -> &'static str {
+    match error {
+        SpeechError::Empty => "recording-empty",
+        SpeechError::NotAudio | SpeechError::UnknownCodec => "unsupported-audio",
+        SpeechError::Damaged { .. } => "recording-damaged",
+        SpeechError::TooLong => "recording-too-long",
+        SpeechError::TooShort { .. } | SpeechError::TooFast { .. } => "recording-too-short",
+        SpeechError::Silence => "recording-silent",
+        SpeechError::TooQuiet { .. } => "recording-too-quiet",
+        SpeechError::Clipped { .. } => "recording-distorted",
+        SpeechError::NoSpeech => "recording-without-speech",
+        SpeechError::OtherWords => "other-words-spoken",
+        SpeechError::NothingToJudge => "words-not-in-dictionary",
+        SpeechError::TextTooLong { .. } => "text-too-long",
+        SpeechError::Failed { .. } => "evaluator-failed",
     }
 }

@@ -7,6 +7,7 @@ mod error;
 pub mod start_lesson;
 mod status;
 pub mod submit_attempt;
+pub mod submit_recording;
 
 pub use error::Error;
 pub use status::Status;

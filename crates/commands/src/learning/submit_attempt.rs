@@ -135,12 +135,12 @@ impl Commands {
         self.charge_evaluation(&context, request.caller.user_id, attempt_id, at).await
     }
 
-    async fn seal_answer(&self, request: &Request, answer: &str) -> Result<Sealed, Error> {
+    pub(super) async fn seal_answer(&self, request: &Request, answer: &str) -> Result<Sealed, Error> {
         let Caller { tenant, user_id, .. } = &request.caller;
         Ok(self.vault.seal(tenant, *user_id, Field::Answer, answer).await?)
     }
 
-    async fn evaluate(&self, task_id: &TaskId, answer: &str) -> Result<Verdict, Error> {
+    pub(super) async fn evaluate(&self, task_id: &TaskId, answer: &str) -> Result<Verdict, Error> {
         let task = self.catalog().task(task_id);
         let (level, prompt) = task
             .map_or((baeum_domain::level::Cefr::B1, String::new()), |(clip, task)| (clip.level, task.prompt.clone()));
@@ -156,7 +156,7 @@ impl Commands {
     }
 }
 
-fn evaluated(
+pub(super) fn evaluated(
     lesson_id: LessonId,
     attempt_id: AttemptId,
     task_id: &TaskId,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     evaluation::Verdict,
     planning::{LessonPlan, TaskKind},
+    speech::Spoken,
 };
 use crate::{
     decider::{Decider, DomainEvent},
@@ -123,6 +124,21 @@ pub enum Event {
         verdict: Verdict,
         /// Whether the score reached [`PASS_SCORE`].
         passed: bool,
+    },
+    /// It was judged how a recording was spoken. The recording itself is kept nowhere.
+    PronunciationAssessed {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// What was heard, but for the words.
+        spoken: Spoken,
+        /// The verdict on every word and sound, as JSON, encrypted under the learner's key.
+        detail: Sealed,
     },
     /// The lesson was completed.
     LessonCompleted {
@@ -250,6 +266,23 @@ pub enum Command {
         /// What the model found.
         verdict: Verdict,
     },
+    /// Answer a task by a recording.
+    SubmitRecording {
+        /// This attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// What was said, sealed.
+        answer: Sealed,
+        /// Its words.
+        words: u32,
+        /// What the evaluator found in the text.
+        verdict: Verdict,
+        /// What was heard.
+        spoken: Spoken,
+        /// The verdict on every word and sound, sealed.
+        detail: Sealed,
+    },
     /// Finish.
     Complete {
         /// The learner's calendar day.
@@ -362,6 +395,29 @@ impl Decider for Lesson {
                 Some(course),
             ) => course.consume_clip(viewing_id, clip_id, watched_ms, speed_percent, repeats, local_date),
             (command @ Command::SubmitAttempt { .. }, Some(course)) => course.submit_attempt(command),
+            (
+                Command::SubmitRecording { attempt_id, task_id, answer, words, verdict, spoken, detail },
+                Some(course),
+            ) => {
+                let attempt = Command::SubmitAttempt {
+                    attempt_id,
+                    task_id: task_id.clone(),
+                    kind: TaskKind::Speaking,
+                    answer,
+                    words,
+                    duration_ms: Some(spoken.fluency.speaking_ms),
+                    verdict,
+                };
+                let mut events = course.submit_attempt(attempt)?;
+                if !events.is_empty() {
+                    let (lesson_id, learner_id) = (course.lesson_id, course.learner_id);
+                    let assessed =
+                        Event::PronunciationAssessed { lesson_id, learner_id, attempt_id, task_id, spoken, detail };
+                    // Before the evaluation, which ends an attempt.
+                    events.insert(1, assessed);
+                }
+                Ok(events)
+            }
             (Command::Complete { local_date }, Some(course)) => course.complete(local_date),
             (Command::Abandon, Some(course)) => match course.ending {
                 None => Ok(vec![Event::LessonAbandoned { lesson_id: course.lesson_id, learner_id: course.learner_id }]),
@@ -388,7 +444,7 @@ impl Decider for Lesson {
         }
         let Some(course) = &mut self.course else { return };
         match event {
-            Event::LessonStarted { .. } | Event::ClipSegmentRepeated { .. } => {}
+            Event::LessonStarted { .. } | Event::ClipSegmentRepeated { .. } | Event::PronunciationAssessed { .. } => {}
             Event::ShortClipConsumed { clip_id, viewing_id, watched_ms, .. } => {
                 course.consumed.insert(clip_id.clone());
                 course.viewings.insert(*viewing_id);

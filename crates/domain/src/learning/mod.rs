@@ -6,3 +6,5 @@ pub mod import;
 pub mod imported_attempt;
 pub mod lesson;
 pub mod planning;
+pub mod sounds;
+pub mod speech;

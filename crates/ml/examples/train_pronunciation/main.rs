@@ -1,0 +1,322 @@
+//! Trains the speech model and measures it. `docs/models.md` says where the data come from.
+#![allow(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a corpus are far below where these lose anything"
+)]
+#![allow(unreachable_pub, reason = "an example has no users")]
+
+mod align;
+mod corpus;
+mod fit;
+mod learn;
+mod measure;
+#[path = "../train_error_detector/rng.rs"]
+mod rng;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use baeum_domain::learning::speech::{Listener, Speech};
+use baeum_ml::learning::error_detector::manifest::{Manifest, Source, sha256};
+use baeum_ml::learning::pronunciation::lexicon::Lexicon;
+use baeum_ml::learning::pronunciation::model::Network;
+use baeum_ml::learning::pronunciation::verdict::Thresholds;
+use baeum_ml::learning::pronunciation::{Heard, MANIFEST, PhoneModel, WEIGHTS};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use corpus::Utterance;
+use learn::Learner;
+use measure::{Plant, cases, equal_error, errors, planted, short, strangers};
+use rng::Rng;
+
+/// Whatever went wrong, in a line.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The system allocator is several times slower on the many short-lived tensors of training.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MODEL_ID: &str = "baeum-pronunciation-1";
+/// Seed of what is planted in the test part: the same for every run.
+const MEASURE_SEED: u64 = 20_260_101;
+/// How often mistakes are planted anew in the recordings that the judge is fitted on.
+const ROUNDS: u64 = 12;
+/// Share of right sounds below which one is shown as another.
+const SHOWN: f64 = 0.05;
+
+/// Before anything is fitted.
+const UNFITTED: Thresholds = Thresholds { text: 0.0, word: 0.0, sound: 0.0 };
+
+/// Trains and measures the speech model.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Data {
+    /// Folder of speechocean762: WAVE, train, test, resource.
+    #[arg(long)]
+    corpus: PathBuf,
+    /// Folder of the CMU Pronouncing Dictionary.
+    #[arg(long)]
+    cmudict: PathBuf,
+    /// Folder with weights and manifest.
+    #[arg(long, default_value = "speech-model")]
+    weights: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains, measures, and writes weights and manifest.
+    Train {
+        #[command(flatten)]
+        data: Data,
+        /// Passes over the data.
+        #[arg(long, default_value_t = 22)]
+        epochs: u32,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Highest learning rate.
+        #[arg(long, default_value_t = 2e-3)]
+        rate: f64,
+        /// Threads, 1 or 2: the same bits, sooner.
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+    },
+    /// Fits the judge and the thresholds to a trained network again, measures, and writes weights and manifest.
+    Calibrate {
+        #[command(flatten)]
+        data: Data,
+        /// Measures on every so many-th recording of the test part only.
+        #[arg(long, default_value_t = 1)]
+        every: usize,
+    },
+    /// Measures how much faster than speech verdicts are, one after the other.
+    Speed {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Prints the verdict on a recording.
+    Show {
+        /// Folder with weights and manifest.
+        #[arg(long, default_value = "speech-model")]
+        weights: PathBuf,
+        /// An audio file.
+        audio: PathBuf,
+        /// What was to be said.
+        text: String,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Train { data, epochs, seed, rate, threads } => train(&data, epochs, seed, rate, threads),
+        Command::Calibrate { data, every } => calibrate(&data, every),
+        Command::Speed { data } => speed(&data),
+        Command::Show { weights, audio, text } => {
+            let verdict = PhoneModel::load(&weights)?.listen(&Speech { audio: &fs::read(audio)?, text: &text })?;
+            println!("{:#}", serde_json::to_value(verdict)?);
+            Ok(())
+        }
+    }
+}
+
+fn train(data: &Data, epochs: u32, seed: u64, peak: f64, threads: usize) -> Result<()> {
+    let started = Instant::now();
+    let lexicon = corpus::lexicon(&data.cmudict, &data.corpus)?;
+    let corpus = corpus::read(&data.corpus, &lexicon, true)?;
+    let hours = |part: &[Utterance]| part.iter().map(|u| u.frames[0].len()).sum::<usize>() as f64 / 180_000.0;
+    println!(
+        "recordings: train {}, validation {}, test {}; hours without silence at the ends: {:.2}, {:.2}, {:.2}; {} pronunciations; {:.0} s",
+        corpus.train.len(),
+        corpus.validation.len(),
+        corpus.test.len(),
+        hours(&corpus.train),
+        hours(&corpus.validation),
+        hours(&corpus.test),
+        lexicon.len(),
+        started.elapsed().as_secs_f64()
+    );
+    let mut rng = Rng::new(seed);
+    let gaussians = align::Gaussians::fit(&corpus.train);
+    println!("flat start: {:.0} s", started.elapsed().as_secs_f64());
+    let cores = std::env::var("RAYON_NUM_THREADS").map(|n| format!("RAYON_NUM_THREADS={n} ")).unwrap_or_default();
+    let mut manifest = manifest(
+        format!(
+            "{cores}cargo run --release -p baeum-ml --example train-pronunciation -- train --corpus speechocean762 --cmudict cmudict --epochs {epochs} --seed {seed} --rate {peak}"
+        ),
+        seed,
+    );
+    let mut learner = Learner::new(&corpus.train, gaussians, threads, &mut rng)?;
+    for epoch in 0..epochs {
+        let rate = |part: f64| {
+            let done = (f64::from(epoch) + part) / f64::from(epochs);
+            peak * (done * f64::from(epochs)).min(1.0) * (0.5 + 0.5 * (done * std::f64::consts::PI).cos()).max(0.01)
+        };
+        let loss = learner.epoch(&corpus.train, epoch, rate, &mut rng)?;
+        println!("epoch {:>2}: loss {loss:.4}, {:.0} s", epoch + 1, started.elapsed().as_secs_f64());
+        // What is there so far: `calibrate` makes a whole model of it, should the run be cut off.
+        let weights = serialized(&shipped(&learner, &lexicon)?, UNFITTED)?;
+        manifest.weights_sha256 = sha256(&weights);
+        write(&data.weights, &weights, &manifest)?;
+    }
+    finish(shipped(&learner, &lexicon)?, manifest, &corpus, &data.weights)
+}
+
+/// The tensors of the file, but for those that are fitted after training.
+fn shipped(learner: &Learner, lexicon: &Lexicon) -> Result<HashMap<String, Tensor>> {
+    let mut tensors = learner.tensors();
+    tensors.insert("prior".to_owned(), Tensor::new(learner.prior.as_slice(), &Device::Cpu)?);
+    tensors.insert("lexicon".to_owned(), Tensor::new(lexicon.text().as_bytes(), &Device::Cpu)?);
+    Ok(tensors)
+}
+
+fn calibrate(data: &Data, every: usize) -> Result<()> {
+    let manifest: Manifest = serde_json::from_str(&fs::read_to_string(data.weights.join(MANIFEST))?)?;
+    let weights = fs::read(data.weights.join(WEIGHTS))?;
+    if sha256(&weights) != manifest.weights_sha256 {
+        return Err("these weights are not those of their manifest".into());
+    }
+    let tensors = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)?;
+    let lexicon = tensors.get("lexicon").ok_or("the weights have no dictionary")?.to_vec1::<u8>()?;
+    let lexicon = Lexicon::parse(String::from_utf8(lexicon)?);
+    let mut corpus = corpus::read(&data.corpus, &lexicon, false)?;
+    corpus.test = corpus.test.into_iter().step_by(every).collect();
+    finish(tensors, manifest, &corpus, &data.weights)
+}
+
+/// Fits judge and thresholds, measures, and writes weights and manifest.
+fn finish(
+    mut tensors: HashMap<String, Tensor>,
+    mut manifest: Manifest,
+    corpus: &corpus::Corpus,
+    out: &Path,
+) -> Result<()> {
+    let started = Instant::now();
+    for (name, tensor) in &mut tensors {
+        if !matches!(name.as_str(), "lexicon" | "prior" | "thresholds") {
+            // As it will be stored, so that the judge is fitted to what is shipped.
+            *tensor = tensor.to_dtype(DType::F16)?.to_dtype(DType::F32)?;
+        }
+    }
+    let network = Network::new(&VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu))?;
+    let prior = tensors.get("prior").ok_or("the weights have no prior")?.to_vec1::<f32>()?;
+    let hear = |part: &[Utterance]| -> Result<Vec<Heard>> {
+        part.iter().map(|u| Ok(Heard::new(network.run(&u.frames[0].values)?, &prior))).collect()
+    };
+    let (validation, test) = (hear(&corpus.validation)?, hear(&corpus.test)?);
+    println!("heard: {:.0} s", started.elapsed().as_secs_f64());
+    let mut rng = Rng::new(manifest.seed);
+    let mut fitted = Vec::new();
+    for round in 0..ROUNDS {
+        let plant = if round % 3 == 2 { Plant::Confused } else { Plant::Uniform };
+        fitted.extend(cases(&corpus.validation, &validation, plant, &mut rng).into_iter().flatten());
+    }
+    tensors.extend(fit::judge(&fitted, &mut rng)?);
+    let mut with = |thresholds: Thresholds| -> Result<(Vec<u8>, PhoneModel)> {
+        let weights = serialized(&tensors, thresholds)?;
+        manifest.weights_sha256 = sha256(&weights);
+        let model = PhoneModel::from_bytes(&weights, &serde_json::to_string(&manifest)?)?;
+        Ok((weights, model))
+    };
+    let (_, model) = with(UNFITTED)?;
+    let [words, texts] = strangers(&model, &corpus.validation, &validation, MEASURE_SEED + 1)?;
+    let right: Vec<&measure::Case> = fitted.iter().filter(|case| case.right).collect();
+    let mut scores = measure::model_probabilities(&model, &right)?;
+    scores.sort_by(f64::total_cmp);
+    let sound = scores.get((scores.len() as f64 * SHOWN) as usize).copied().unwrap_or(0.5);
+    let (weights, model) = with(Thresholds { text: equal_error(&texts).0, word: equal_error(&words).0, sound })?;
+    let thresholds = model.thresholds();
+    let [words, texts] = strangers(&model, &corpus.test, &test, MEASURE_SEED + 2)?;
+    let metrics = json!({
+        "measured_on": {"recordings": corpus.test.len(), "of_the_part": "test", "speakers_not_learned_from": true},
+        "thresholds": {"text": short(thresholds.text), "word": short(thresholds.word), "sound": short(thresholds.sound)},
+        "planted_uniform": planted(&model, &corpus.test, &test, Plant::Uniform, MEASURE_SEED)?,
+        "planted_confused": planted(&model, &corpus.test, &test, Plant::Confused, MEASURE_SEED)?,
+        "validation_planted_uniform": planted(&model, &corpus.validation, &validation, Plant::Uniform, MEASURE_SEED)?,
+        "words_that_nobody_said": errors(&words, thresholds.word),
+        "texts_of_other_recordings": errors(&texts, thresholds.text),
+    });
+    manifest.metrics = metrics;
+    write(out, &weights, &manifest)?;
+    println!("{:#}\n{} bytes, {:.0} s", manifest.metrics, weights.len(), started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn write(out: &Path, weights: &[u8], manifest: &Manifest) -> Result<()> {
+    fs::create_dir_all(out)?;
+    fs::write(out.join(WEIGHTS), weights)?;
+    fs::write(out.join(MANIFEST), format!("{}\n", serde_json::to_string_pretty(&manifest)?))?;
+    Ok(())
+}
+
+/// The weights file: tensors as f16, the dictionary as bytes, shares and thresholds.
+fn serialized(tensors: &HashMap<String, Tensor>, thresholds: Thresholds) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for (name, tensor) in tensors.iter().filter(|(name, _)| *name != "thresholds") {
+        let kept = matches!(name.as_str(), "lexicon" | "prior");
+        all.push((name.clone(), if kept { tensor.clone() } else { tensor.to_dtype(DType::F16)? }));
+    }
+    all.push(("thresholds".to_owned(), Tensor::new(&thresholds.to_values(), &Device::Cpu)?));
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(safetensors::serialize(all, None)?)
+}
+
+/// From bytes to verdict, one recording after the other.
+fn speed(data: &Data) -> Result<()> {
+    let model = PhoneModel::load(&data.weights)?;
+    let (mut seconds, mut took, mut count) = (0.0, 0.0, 0);
+    let texts = fs::read_to_string(data.corpus.join("test/text"))?;
+    let files = fs::read_to_string(data.corpus.join("test/wav.scp"))?;
+    for (text, file) in texts.lines().zip(files.lines()).take(500) {
+        let (Some((id, text)), Some((same, file))) = (text.split_once('\t'), file.split_once('\t')) else { continue };
+        if id != same {
+            continue;
+        }
+        let audio = fs::read(data.corpus.join(file))?;
+        let started = Instant::now();
+        let verdict = model.listen(&Speech { audio: &audio, text });
+        took += started.elapsed().as_secs_f64();
+        seconds += (audio.len() as f64 - 44.0) / 32_000.0;
+        count += usize::from(verdict.is_ok());
+    }
+    println!(
+        "{}",
+        json!({"verdicts": count, "audio_s": short(seconds), "took_s": short(took), "real_time_factor": took / seconds})
+    );
+    Ok(())
+}
+
+fn manifest(training_command: String, seed: u64) -> Manifest {
+    let source = |name: &str, licence: &str, address: &str| Source {
+        name: name.into(),
+        licence: licence.into(),
+        address: address.into(),
+    };
+    Manifest {
+        model_id: MODEL_ID.into(),
+        weights_sha256: String::new(),
+        training_command,
+        seed,
+        data: vec![
+            source(
+                "speechocean762, training part",
+                "CC BY 4.0; free for commercial and non-commercial purposes",
+                "https://github.com/jimbozhang/speechocean762",
+            ),
+            source("CMU Pronouncing Dictionary", "BSD-2-Clause", "https://github.com/cmusphinx/cmudict"),
+        ],
+        metrics: Value::Null,
+    }
+}
