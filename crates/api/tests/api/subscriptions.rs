@@ -91,15 +91,7 @@ async fn a_subscription_from_its_trial_to_coming_back_leaves_books_that_come_to_
         world.collect(&mina, &bill).await;
 
         let head = world.commands.log().head().await.expect("a head");
-        let invoices = world.get(format!("/v1/invoices?min_position={head}&limit=2")).by(&mina).send().await;
-        let next = invoices.body["next_before"].as_i64().expect("there is more");
-        let rest = world.get(format!("/v1/invoices?before={next}")).by(&mina).send().await;
-        let of = |reply: &crate::client::Reply| reply.body["invoices"].as_array().map_or(0, Vec::len);
-        assert_eq!((of(&invoices), of(&rest), &rest.body["next_before"]), (2, 1, &Value::Null));
-        let payments = world.get(format!("/v1/payments?min_position={head}")).by(&mina).send().await;
-        let states: Vec<_> =
-            payments.body["payments"].as_array().expect("payments").iter().map(|it| &it["state"]).collect();
-        assert_eq!(states, ["succeeded"; 3]);
+        check_lists(world, &mina, head).await;
         check_books(world, &admin, head).await;
 
         // As it was before it was paid.
@@ -110,6 +102,19 @@ async fn a_subscription_from_its_trial_to_coming_back_leaves_books_that_come_to_
         );
     })
     .await;
+}
+
+/// Three invoices were issued, and each was paid.
+async fn check_lists(world: &World, mina: &crate::client::Person, head: i64) {
+    let invoices = world.get(format!("/v1/invoices?min_position={head}&limit=2")).by(mina).send().await;
+    let next = invoices.body["next_before"].as_i64().expect("there is more");
+    let rest = world.get(format!("/v1/invoices?before={next}")).by(mina).send().await;
+    let of = |reply: &crate::client::Reply| reply.body["invoices"].as_array().map_or(0, Vec::len);
+    assert_eq!((of(&invoices), of(&rest), &rest.body["next_before"]), (2, 1, &Value::Null));
+    let payments = world.get(format!("/v1/payments?min_position={head}")).by(mina).send().await;
+    let states: Vec<_> =
+        payments.body["payments"].as_array().expect("payments").iter().map(|it| &it["state"]).collect();
+    assert_eq!(states, ["succeeded"; 3]);
 }
 
 /// The books come to zero at every position, and settlement and revenue say what follows from them.
