@@ -686,7 +686,9 @@ mod tests {
         let mut db = begin(pool).await.expect("begun");
         for (instance, person) in [("a subscription of hers", mina), ("one of his", jun)] {
             let state = serde_json::json!({ "subscriber": person });
-            keep(&mut db, &process, instance, &event, state, vec![], DateTime::UNIX_EPOCH).await.expect("kept");
+            let mut kept = Kept::default();
+            kept.add(instance, &event, state, vec![]).expect("written down");
+            kept.write(&mut db, &process, DateTime::UNIX_EPOCH).await.expect("kept");
         }
         db.commit().await.expect("committed");
         assert_eq!(forget(pool, mina, &[]).await.expect("forgotten"), 1);

@@ -361,8 +361,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
     let ended = async {
         let (keys, seals) = key_service(&config)?;
         let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
-        let listener = models::listener(config.speech_model.as_deref())?;
-        let ports = Ports { listener, ..models::ports(&catalog, keys, config.recommender.as_deref())? };
+        let speech = models::listener(config.speech_model.as_deref())?;
+        let ports = Ports { listener: speech, ..models::ports(&catalog, keys, config.recommender.as_deref())? };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;

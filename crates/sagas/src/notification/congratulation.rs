@@ -119,7 +119,12 @@ mod tests {
     }
 
     fn generated(titles: &[&str]) -> recommendation::Event {
-        let title = |id: &&str| ScoredTitle { title_id: id.parse().expect("an id"), score: 0.5, reasons: vec![] };
+        let title = |id: &&str| ScoredTitle {
+            title_id: id.parse().expect("an id"),
+            score: 0.5,
+            reasons: vec![],
+            propensity: None,
+        };
         recommendation::Event::RecommendationGenerated {
             recommendation_id: recommendation_of(LESSON),
             learner_id: LEARNER,
@@ -127,6 +132,7 @@ mod tests {
             model_id: "test".into(),
             titles: titles.iter().map(title).collect(),
             clips: vec![],
+            policy: None,
         }
     }
 

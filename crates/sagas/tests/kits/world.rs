@@ -37,7 +37,7 @@ use baeum_eventlog::{CommandContext, EventLog, Loaded, Options, decode};
 use baeum_local_carrier::{LocalCarrier, Settings};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender,
+    recommendation::bandit_recommender::BanditRecommender, review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_sagas::{
     Erased, at_rest,
@@ -107,7 +107,9 @@ impl World {
         let ports = Ports {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-            recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            recommender: Arc::new(BanditRecommender::new(catalog.clone())),
+            scheduler: Arc::new(FsrsScheduler),
+            listener: None,
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),
             keys: Arc::new(KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy::default()))),

@@ -28,7 +28,7 @@ use baeum_domain::{
 use baeum_eventlog::{EventLog, Options};
 use baeum_ml::{
     assessment::adaptive_test::CatalogTest, learning::planner::CatalogPlanner,
-    recommendation::content_recommender::ContentRecommender,
+    recommendation::bandit_recommender::BanditRecommender, review::fsrs_scheduler::FsrsScheduler,
 };
 use baeum_sagas::notification::{dispatcher, email::EmailSender, sender::Senders, webhook::WebhookSender};
 use baeum_testing::{TestClock, TestDatabase, TestEntropy, eventually, new_id};
@@ -116,7 +116,9 @@ impl World {
         let ports = Ports {
             test: Arc::new(CatalogTest::new(&catalog)),
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
-            recommender: Arc::new(ContentRecommender::new(catalog.clone())),
+            recommender: Arc::new(BanditRecommender::new(catalog.clone())),
+            scheduler: Arc::new(FsrsScheduler),
+            listener: None,
             evaluator: Arc::new(NoEvaluator),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),

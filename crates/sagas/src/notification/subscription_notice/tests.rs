@@ -78,6 +78,7 @@ fn steps(effects: &[Effect]) -> Vec<String> {
             None => request.template.to_string(),
         },
         Effect::Send { step, .. } => (*step).to_owned(),
+        Effect::Schedule { timer, .. } | Effect::Unschedule { timer } => (*timer).to_owned(),
         Effect::Finish => "finish".to_owned(),
     };
     effects.iter().map(told).collect()
