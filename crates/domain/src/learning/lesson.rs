@@ -618,7 +618,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{learning::planning::*, level::Cefr, spec::given};
+    use crate::{learning::planning::*, learning::speech::Fluency, level::Cefr, spec::given};
     use uuid::Uuid;
 
     const LEARNER: UserId = UserId(Uuid::from_u128(1));
@@ -731,6 +731,53 @@ mod tests {
         given::<Lesson>([]).when(submit(1, "cafe-w1", 5)).then_refused("never started");
         given::<Lesson>([]).when(consume(1000, 100, vec![])).then_refused("never started");
         given::<Lesson>([]).when(Command::Complete { local_date: today() }).then_refused("never started");
+    }
+
+    #[test]
+    fn a_recording_is_an_attempt_with_what_was_heard_before_its_evaluation() {
+        let mut spoken_plan = plan();
+        spoken_plan.tasks[0].kind = TaskKind::Speaking;
+        let begun =
+            Event::LessonStarted { lesson_id: LESSON, learner_id: LEARNER, plan: spoken_plan, local_date: today() };
+        let fluency = Fluency { syllables_per_second: 3.0, pauses: 1, paused_ms: 400, speaking_ms: 1_000 };
+        let spoken = Spoken {
+            score: 0.7,
+            completeness: 1.0,
+            fluency,
+            weak: vec![],
+            recording_ms: 1_500,
+            model_id: "test".into(),
+            weights_hash: "00".into(),
+            latency_us: 5,
+        };
+        let record = |words| Command::SubmitRecording {
+            attempt_id: AttemptId(Uuid::from_u128(1)),
+            task_id: task("cafe-w1"),
+            answer: answer(),
+            words,
+            verdict: verdict(0.8),
+            spoken: spoken.clone(),
+            detail: answer(),
+        };
+        let [mut attempt, mut evaluated] = submitted(1, 1);
+        if let (Event::AttemptSubmitted { kind, .. }, Event::EvaluationCompleted { skill, .. }) =
+            (&mut attempt, &mut evaluated)
+        {
+            (*kind, *skill) = (TaskKind::Speaking, Skill::Speaking);
+        }
+        let assessed = Event::PronunciationAssessed {
+            lesson_id: LESSON,
+            learner_id: LEARNER,
+            attempt_id: AttemptId(Uuid::from_u128(1)),
+            task_id: task("cafe-w1"),
+            spoken: spoken.clone(),
+            detail: answer(),
+        };
+        let watched = || [begun.clone(), consumed(60_000, 100, 0, true)];
+        given::<Lesson>(watched()).when(record(5)).then([attempt, assessed, evaluated]);
+        given::<Lesson>(watched()).when(record(2)).then_refused("at least 3");
+        given::<Lesson>([begun.clone()]).when(record(5)).then_refused("watch the clip first");
+        given::<Lesson>([started(), consumed(60_000, 100, 0, true)]).when(record(5)).then_refused("writing attempt");
     }
 
     #[test]
