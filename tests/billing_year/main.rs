@@ -2,7 +2,7 @@
 //! change, pause, cancel, come back, ask for money and have cards that are declined. And the same year while the process that
 //! bills is killed again and again: the same books, cent for cent.
 //!
-//! `BAEUM_SUBSCRIBERS` (40) and `BAEUM_KILLS` (6) say how many, `BAEUM_SEED` which year.
+//! `BAEUM_SUBSCRIBERS` (8) and `BAEUM_KILLS` (6) say how many, `BAEUM_SEED` which year.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,7 +21,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_balances_and_comes_out_the_same_when_the_process_that_bills_is_killed_again_and_again() {
-    let (people, kills) = (number("BAEUM_SUBSCRIBERS", 40), number("BAEUM_KILLS", 6));
+    let (people, kills) = (number("BAEUM_SUBSCRIBERS", 8), number("BAEUM_KILLS", 6));
     let seed = number("BAEUM_SEED", 0x0b_ae_00_12);
     println!("BAEUM_SEED={seed} BAEUM_SUBSCRIBERS={people} BAEUM_KILLS={kills}");
     let began = Instant::now();
