@@ -416,8 +416,8 @@ async fn webhooks_that_are_not_signed_signed_long_ago_or_too_long_are_refused_by
         eventually("it was delivered", || async {
             let url = format!("{}/control/deliveries", world.gateway.url());
             let tried: Value = world.http.get(url).send().await.ok()?.json().await.ok()?;
-            let of_event = tried["data"].as_array()?.iter().filter(|it| it["event"] == event.as_str());
-            let last = of_event.last()?["status"].as_u64()?;
+            let mut of_event = tried["data"].as_array()?.iter().filter(|it| it["event"] == event.as_str());
+            let last = of_event.next_back()?["status"].as_u64()?;
             let wanted = if moment == now { 200 } else { 400 };
             (last == wanted).then_some(())
         })

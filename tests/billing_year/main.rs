@@ -23,12 +23,12 @@ fn number(name: &str, otherwise: u64) -> u64 {
 async fn a_year_balances_and_comes_out_the_same_when_the_process_that_bills_is_killed_again_and_again() {
     let (people, kills) = (number("BAEUM_SUBSCRIBERS", 8), number("BAEUM_KILLS", 6));
     let seed = number("BAEUM_SEED", 0x0b_ae_00_12);
-    println!("BAEUM_SEED={seed} BAEUM_SUBSCRIBERS={people} BAEUM_KILLS={kills}");
+    eprintln!("BAEUM_SEED={seed} BAEUM_SUBSCRIBERS={people} BAEUM_KILLS={kills}");
     let began = Instant::now();
     let mut calm = World::create(seed, people).await;
     calm.live_a_year(&[]).await;
     let (steps, expected) = (calm.steps(), calm.check().await);
-    println!("{} in {:.0?}, {steps} steps of the clock: {expected:?}", calm.counted(), began.elapsed());
+    eprintln!("{} in {:.0?}, {steps} steps of the clock: {expected:?}", calm.counted(), began.elapsed());
     drop(calm);
     let began = Instant::now();
     let mut random = fastrand::Rng::with_seed(seed);
@@ -36,7 +36,7 @@ async fn a_year_balances_and_comes_out_the_same_when_the_process_that_bills_is_k
     let mut killed = World::create(seed, people).await;
     killed.live_a_year(&moments).await;
     let found = killed.check().await;
-    println!("{} in {:.0?}, killed {} times", killed.counted(), began.elapsed(), killed.kills());
+    eprintln!("{} in {:.0?}, killed {} times", killed.counted(), began.elapsed(), killed.kills());
     assert_eq!(killed.kills(), kills, "every kill took place");
     assert_eq!(found, expected, "the same books, cent for cent");
 }

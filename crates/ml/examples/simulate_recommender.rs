@@ -13,6 +13,8 @@
 #[allow(dead_code, reason = "not every chart needs all of it")]
 mod chart;
 
+use std::fmt::Write as _;
+
 use baeum_ml::recommendation::{
     settings::Settings,
     simulation::{
@@ -151,7 +153,7 @@ fn lines(first: u64, outcomes: &[Vec<Outcome>]) -> String {
     for (of, policy) in outcomes.iter().zip(POLICIES) {
         for (seed, outcome) in (first..).zip(of) {
             for (day, reward) in outcome.days.iter().enumerate() {
-                lines += &format!("{seed},\"{policy}\",{day},{reward:.6}\n");
+                let _ = writeln!(lines, "{seed},\"{policy}\",{day},{reward:.6}");
             }
         }
     }

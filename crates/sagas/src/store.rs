@@ -129,8 +129,11 @@ pub(crate) struct Kept {
     instances: BTreeMap<String, (&'static str, Value)>,
     commands: Vec<New>,
     /// Timers that are set, or taken back where there is none.
-    timers: BTreeMap<(String, &'static str), Option<(DateTime<Utc>, New)>>,
+    timers: BTreeMap<(String, &'static str), Option<Alarm>>,
 }
+
+/// When a timer goes off, and with which command.
+type Alarm = (DateTime<Utc>, New);
 
 /// A command as it is kept.
 struct New {

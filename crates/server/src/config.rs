@@ -264,6 +264,7 @@ impl Config {
         Self::from_words(line.command.unwrap_or(Command::Serve), line.words)
     }
 
+    #[allow(clippy::too_many_lines, reason = "each setting is checked once, in one place")]
     fn from_words(command: Command, words: Words) -> Result<Self, Vec<ConfigError>> {
         let mut errors = vec![];
         let mut check = |name: &str, result: Result<(), String>| {

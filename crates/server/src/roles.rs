@@ -145,6 +145,7 @@ struct OpenShard {
 ///
 /// # Errors
 /// Whatever keeps it from that.
+#[allow(clippy::too_many_lines, reason = "an arm a subcommand")]
 pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
     match &config.command {
         Command::Migrate => {
@@ -453,6 +454,7 @@ async fn open_log(config: &Config, database: &Database, broker: Option<Broker>) 
 }
 
 /// Starts the roles of this process. Each ends when `platform.stop` is cancelled, and not before.
+#[allow(clippy::too_many_lines, reason = "a paragraph a role")]
 async fn start(
     platform: &Platform,
     listener: Option<TcpListener>,

@@ -111,10 +111,9 @@ pub(crate) async fn follow(log: &EventLog, present: DateTime<Utc>) -> Result<(),
         if let Some(stands) = moment(log).await? {
             break stands;
         }
-        match begin_clock(log, "clock", present).await {
-            Err(ExecuteError::Log(error)) => return Err(error),
-            // Another process may have been faster.
-            _ => continue,
+        // Another process may have been faster.
+        if let Err(ExecuteError::Log(error)) = begin_clock(log, "clock", present).await {
+            return Err(error);
         }
     };
     log.clock().stand_at(stands);

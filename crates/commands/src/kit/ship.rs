@@ -50,8 +50,8 @@ impl Commands {
     /// Asks the carrier where a kit is.
     pub(super) async fn track_kit(&self, context: &CommandContext, kit_id: KitId) -> Result<(), ExecuteError<Error>> {
         let kit = self.log.load::<Kit>(&context.tenant, &kit_id.to_string()).await?.state;
-        let on_its_way = |order: &&Order| matches!(order.stage, Stage::Shipped | Stage::InTransit);
-        if kit.order.as_ref().filter(on_its_way).is_none() {
+        let on_its_way = |order: &Order| matches!(order.stage, Stage::Shipped | Stage::InTransit);
+        if !kit.order.as_ref().is_some_and(on_its_way) {
             return Ok(());
         }
         let carrier = self.carrier.as_ref().ok_or(ExecuteError::Refused(Error::NoCarrier))?;

@@ -106,10 +106,9 @@ impl Gaussians {
         let base: Vec<f32> = self.variance.iter().map(|v| -0.5 * v.iter().map(|v| v.ln()).sum::<f32>()).collect();
         let mut all = Vec::with_capacity(rows.len() * CLASSES);
         for row in rows {
-            for class in 0..CLASSES {
-                let (mean, variance) = (&self.mean[class], &self.variance[class]);
+            for ((mean, variance), base) in self.mean.iter().zip(&self.variance).zip(&base) {
                 let far: f32 = row.iter().zip(mean).zip(variance).map(|((x, m), v)| (x - m) * (x - m) / v).sum();
-                all.push(base[class] - 0.5 * far);
+                all.push(base - 0.5 * far);
             }
         }
         all

@@ -1,5 +1,6 @@
 //! Planted mistakes: transcripts that say something else than was said, and how well that is found.
 
+#[allow(clippy::enum_glob_use, reason = "a table of sounds")]
 use baeum_domain::learning::sounds::Sound::{self, *};
 use baeum_ml::learning::pronunciation::goodness::Evidence;
 use baeum_ml::learning::pronunciation::lexicon::Pronunciation;
@@ -119,7 +120,7 @@ pub(crate) fn auc(scores: &[(f64, bool)]) -> f64 {
     let mut sorted = scores.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut wrong, mut wins, mut rights) = (0.0, 0.0, 0.0);
-    for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
+    for tie in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
         let right = tie.iter().filter(|(_, right)| *right).count() as f64;
         let others = tie.len() as f64 - right;
         wins += right * (wrong + others / 2.0);
@@ -138,9 +139,9 @@ pub(crate) fn equal_error(scores: &[(f64, bool)]) -> (f64, f64) {
     let (mut below, mut above) = (0.0, wrongs);
     for (score, right) in sorted {
         if right {
-            below += 1.0
+            below += 1.0;
         } else {
-            above -= 1.0
+            above -= 1.0;
         }
         if below / rights >= above / wrongs {
             return (score, below / rights);

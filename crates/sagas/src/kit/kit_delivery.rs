@@ -157,13 +157,13 @@ fn begun(event: &AnyEvent) -> Option<(SubscriptionId, InvoiceId, u32)> {
         SubscriptionPlanChanged, SubscriptionReactivated, SubscriptionRenewed, SubscriptionStarted,
     };
     let AnyEvent::Subscription(event) = event else { return None };
-    let (subscription_id, period, bill) = match event {
-        // A change of plan bills a period where it begins one.
-        SubscriptionStarted { subscription_id, period, bill: Some(bill), .. }
-        | SubscriptionPlanChanged { subscription_id, period, bill: Some(bill), .. }
-        | SubscriptionRenewed { subscription_id, period, bill, .. }
-        | SubscriptionReactivated { subscription_id, period, bill, .. } => (subscription_id, period, bill),
-        _ => return None,
+    // A change of plan bills a period where it begins one.
+    let (SubscriptionStarted { subscription_id, period, bill: Some(bill), .. }
+    | SubscriptionPlanChanged { subscription_id, period, bill: Some(bill), .. }
+    | SubscriptionRenewed { subscription_id, period, bill, .. }
+    | SubscriptionReactivated { subscription_id, period, bill, .. }) = event
+    else {
+        return None;
     };
     let of_period = matches!(bill.purpose, Purpose::Period { .. });
     of_period.then_some((*subscription_id, bill.invoice_id, period.number))

@@ -121,7 +121,7 @@ pub(super) fn describe(report: &Report) -> String {
     let mut rough = false;
     for OfKind { kind, logged, policies } in &report.kinds {
         let _ = writeln!(text, "\n{kind}: logged {}", shown(logged));
-        let _ = writeln!(text, "{:<24} {:>9}  {:<24} {:<24} {}", "policy", "effective", "IPS", "SNIPS", "DR");
+        let _ = writeln!(text, "{:<24} {:>9}  {:<24} {:<24} DR", "policy", "effective", "IPS", "SNIPS");
         for OfPolicy { policy, estimates } in policies {
             let Some(it) = estimates else {
                 let _ = writeln!(text, "{policy:<24} would have chosen nothing that was chosen");

@@ -72,10 +72,10 @@ pub(super) async fn tell(log: &EventLog, mut take: impl FnMut(Told)) -> Result<i
         let end = (from + READ).min(head);
         for event in log.scan(from, end, &without).await? {
             match decode_raw(event)?.payload {
-                AnyEvent::Lesson(LessonEvent::ShortClipConsumed { learner_id, clip_id, to_the_end: true, .. }) => {
-                    if !log.erased().contains(learner_id) {
-                        take(Told::Saw(learner_id, Content::Clip(clip_id)));
-                    }
+                AnyEvent::Lesson(LessonEvent::ShortClipConsumed { learner_id, clip_id, to_the_end: true, .. })
+                    if !log.erased().contains(learner_id) =>
+                {
+                    take(Told::Saw(learner_id, Content::Clip(clip_id)));
                 }
                 AnyEvent::Recommendation(RecommendationEvent::RecommendationGenerated {
                     recommendation_id,

@@ -185,7 +185,7 @@ mod tests {
 
     /// Scores under which each frame surely has the class.
     fn certain(classes: &[u8]) -> Vec<f32> {
-        let row = |class: &u8| (0..PAUSE + 1).map(move |c| if c == *class { -0.1 } else { -8.0 }).collect::<Vec<f32>>();
+        let row = |class: &u8| (0..=PAUSE).map(move |c| if c == *class { -0.1 } else { -8.0 }).collect::<Vec<f32>>();
         classes.iter().flat_map(row).collect()
     }
 

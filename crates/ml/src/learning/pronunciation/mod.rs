@@ -235,6 +235,7 @@ impl Heard {
     }
 
     /// Lays words along the frames: every segment, and those of sounds with what speaks for and against them.
+    #[allow(clippy::type_complexity, reason = "two lists, each told above")]
     pub fn sounds(&self, words: &[Vec<Pronunciation>], skip: bool) -> Option<(Vec<Segment>, Vec<(Segment, Evidence)>)> {
         let (segments, _) = Graph::new(words, skip).align(&self.scores)?;
         let found = evidence(&segments, &self.scores, &self.posteriors);
