@@ -171,7 +171,7 @@ async fn an_event_from_the_future_parks_only_where_it_is_read() {
             parked[0].reason,
             format!(
                 "event RecommendationGenerated version 9 at position {foreign} cannot be read by this build: \
-                 this build knows it up to version 1: upgrade"
+                 this build knows it up to version 2: upgrade"
             )
         );
     })
