@@ -196,9 +196,11 @@ fn is_consequence(event: &Logged) -> bool {
 
 /// Whether an event is a step of a saga. The curriculum is assigned by its saga, or by the last answer of the test.
 fn is_step(event: &Logged) -> bool {
-    // Each request of a notification is followed by as many events as it has channels; and not every lesson has a reminder.
+    // Each request of a notification is followed by as many events as it has channels; not every lesson has a reminder; and
+    // an answer makes as many cards as it has mistakes to practise.
     let of_saga = event.actor.starts_with("saga:") && event.actor != "saga:reminder";
-    (of_saga && event.event_type != "NotificationScheduled") || event.assessment_id.is_some()
+    let counted = !matches!(event.event_type.as_str(), "NotificationScheduled" | "CardAdded");
+    (of_saga && counted) || event.assessment_id.is_some()
 }
 
 /// Every saga step was done exactly once in effect.

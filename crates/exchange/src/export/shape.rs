@@ -156,6 +156,7 @@ pub(super) fn of_column(kind: &str) -> Shape {
         "timestamptz" => Shape::Plain(moment()),
         "date" => Shape::Plain(DataType::Date32),
         "_text" => Shape::List(Box::new(Shape::Plain(DataType::Utf8))),
+        "_float8" => Shape::List(Box::new(Shape::Plain(DataType::Float64))),
         // JSON is read as text already; text, uuid and whatever else come as texts.
         _ => Shape::Plain(DataType::Utf8),
     }
