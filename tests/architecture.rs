@@ -26,6 +26,7 @@ const DAG: &[(&str, &[&str])] = &[
     ("baeum-local-gateway", &[]),
     ("baeum-gateway", &["baeum-domain", "baeum-stripe"]),
     ("baeum-carrier", &["baeum-domain"]),
+    ("baeum-chat", &["baeum-domain"]),
     ("baeum-local-carrier", &[]),
     (
         "baeum-server",
@@ -41,6 +42,7 @@ const DAG: &[(&str, &[&str])] = &[
             "baeum-exchange",
             "baeum-gateway",
             "baeum-carrier",
+            "baeum-chat",
         ],
     ),
     (

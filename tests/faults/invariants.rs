@@ -37,8 +37,9 @@ struct Receipt {
 }
 
 /// Which events follow from an event by a saga, each exactly once.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     ("LevelAssessed", "ProgressUpdated"),
+    ("EvaluationDeferred", "EvaluationCompleted"),
     ("EvaluationCompleted", "ProgressUpdated"),
     ("LessonStarted", "CurriculumLessonPlanned"),
     ("LessonCompleted", "RecommendationGenerated"),

@@ -36,7 +36,7 @@ impl Kind {
             }
             Self::StartLesson => events == ["LessonStarted"],
             Self::Watch => events == ["ShortClipConsumed"] || events == ["ClipSegmentRepeated", "ShortClipConsumed"],
-            Self::Attempt => events == ["AttemptSubmitted", "EvaluationCompleted"],
+            Self::Attempt => matches!(events, ["AttemptSubmitted", "EvaluationCompleted" | "EvaluationDeferred"]),
             Self::Complete => events == ["LessonCompleted"],
             Self::Skip => events == ["ParkedEventSkipped"],
         }

@@ -116,10 +116,16 @@ impl Platform {
 
     /// A process a role.
     pub async fn production() -> Self {
+        Self::production_with(&[]).await
+    }
+
+    /// A process a role, with variables besides.
+    pub async fn production_with(variables: &[(&'static str, &str)]) -> Self {
         let data = TempDir::new().expect("a folder");
         let (database, stream) = (TestDatabase::create().await, stream_name());
-        let environment =
+        let mut environment =
             vec![("DATABASE_URL", database.url()), ("NATS_URL", nats_url()), ("BAEUM_STREAM", stream.clone())];
+        environment.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Self::start(environment, data, Some(database), Some(stream))
     }
 
@@ -196,6 +202,11 @@ impl Platform {
         } else {
             self.processes.push(process);
         }
+    }
+
+    /// Starts process `number`, which was killed.
+    pub fn restart(&mut self, number: usize) {
+        self.start_role(number);
     }
 
     /// Kills process `number` and starts it again.
@@ -365,7 +376,7 @@ impl Client {
             let request = self.request(method.clone(), path).header("Idempotency-Key", key).json(&body);
             match send(request).await {
                 Ok(answer) if !matches!(answer.status.as_u16(), 409 | 502 | 503) => return answer,
-                Ok(answer) if answer.status == 409 && !is_in_flight(&answer) => return answer,
+                Ok(answer) if answer.status == 409 && !may_pass(&answer) => return answer,
                 other => assert!(began.elapsed() < START, "{method} {path} was not answered: {other:?}"),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -419,8 +430,10 @@ pub fn account(email: &str) -> Value {
     })
 }
 
-fn is_in_flight(answer: &Answer) -> bool {
-    answer.body["type"].as_str().is_some_and(|it| it.ends_with("in-flight"))
+/// Whether a conflict is over in a moment.
+fn may_pass(answer: &Answer) -> bool {
+    let kind = answer.body["type"].as_str().unwrap_or_default();
+    kind.ends_with("in-flight") || kind.ends_with("evaluation-pending")
 }
 
 /// Sends a request and reads the whole answer.

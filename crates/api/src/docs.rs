@@ -28,6 +28,7 @@ use crate::problem::{Details, MEDIA_TYPE};
         (name = "identity", description = "Accounts, tokens, profiles, roles"),
         (name = "assessment", description = "The adaptive level test and its items"),
         (name = "learning", description = "Lessons"),
+        (name = "evaluators", description = "The models that evaluate answers, and experiments between them"),
         (name = "media", description = "Clips and titles of the catalogue"),
         (name = "progress", description = "Progress of learners"),
         (name = "emotion", description = "Emotion care, with consent only"),

@@ -109,7 +109,8 @@ impl Problem {
             let about = problems::find(code).map_or("Try again in a moment.", |kind| kind.about);
             return Self::of(code, status, about.to_owned()).retry_after(2);
         }
-        Self::of(code, status, refusal.to_string())
+        let problem = Self::of(code, status, refusal.to_string());
+        if code == "evaluation-pending" { problem.retry_after(2) } else { problem }
     }
 }
 

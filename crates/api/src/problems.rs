@@ -84,6 +84,8 @@ kinds! {
     404 "assessment-not-found" "There is no such level test" "Check the id, or start one at POST /v1/assessments."
     404 "imported-learner-not-found" "Nothing was imported of such a learner" "Check the id: `baeum import` gives a learner a pseudonym for each source (docs/import.md)."
     404 "lesson-not-found" "There is no such lesson" "Check the id, or start one at POST /v1/lessons."
+    404 "attempt-not-found" "There is no such attempt" "GET /v1/lessons/{id} lists the attempts of a lesson."
+    404 "experiment-not-found" "There is no such experiment" "GET /v1/evaluators tells which runs, and lists those before it."
     404 "ability-not-found" "No ability is known yet" "It is estimated from answers that count: start a level test at POST /v1/assessments."
     404 "card-not-found" "There is no such card of yours" "GET /v1/reviews lists those that are due."
     404 "recommendation-not-found" "There is no such recommendation" "GET /v1/learners/{id}/recommendations tells the id of the latest."
@@ -127,6 +129,13 @@ kinds! {
     409 "clip-not-watched" "The clip was not watched" "Watch the task's clip first: POST /v1/lessons/{id}/clips."
     409 "too-many-attempts" "The task was attempted too often" "Go on to another task."
     409 "nothing-to-read" "It is not known what was to be said" "Send the words in the header Baeum-Text, percent-encoded as UTF-8; or answer the task once, after which its sample can be read aloud."
+    409 "evaluation-pending" "Verdicts are missing" "All is done, but attempts wait for their evaluation. They will have it: complete the lesson after Retry-After."
+    409 "not-evaluated" "The attempt has no verdict yet" "GET the attempt for it after Retry-After."
+    409 "already-disputed" "This part of the verdict was disputed on another ground" "What was said stays."
+    409 "evaluator-not-installed" "The model is not installed on this server" "GET /v1/evaluators lists those that are, with the hash of their weights."
+    409 "model-not-promoted" "The model is not the promoted one" "GET /v1/evaluators tells which is."
+    409 "experiment-running" "An experiment is running" "Stop it first: POST /v1/evaluators/experiments/{id}/stop."
+    409 "experiment-over" "The experiment is over" "Start a new one."
     409 "lesson-not-done" "The lesson is not done" "Watch every clip and attempt as many tasks as required, then complete it."
     409 "plan-exists" "The plan exists" "Make a new offer for it at POST /v1/plans/{id}/offers, or choose another name."
     409 "plan-retired" "The plan takes no new subscribers" "Choose another plan of GET /v1/plans."
@@ -175,7 +184,7 @@ kinds! {
     409 "too-many-webhooks" "There are too many webhooks" "Delete one first."
     409 "review-before-last" "The card was reviewed at a later moment" "The clock of the server went back. Send the review again a moment later."
     409 "few-reviews" "There are too few reviews" "Wait for more: the detail says how many it needs."
-    409 "stale-fit" "A fit to more reviews is there" "Fit again."
+    409 "stale-fit" "A later fit is there" "Fit again."
     409 "stale-calibration" "A calibration of more answers is there" "Calibrate again."
     409 "deck-full" "There are too many cards" "Review those that there are."
     409 "idempotency-key-in-flight" "A request with this key is being done" "Wait for its answer, or send it again after Retry-After."
@@ -209,8 +218,9 @@ kinds! {
     422 "position-in-the-future" "The log has not come that far" "`head` is the position of the latest event. Give a position that a command answered."
     422 "idempotency-key-reused" "The key was used for another request" "Use a new key for a new request."
     422 "unknown-item" "There is no such item" "Answer the item that is asked."
+    422 "no-fitted-skills" "The fit has no skills" "Fit once there are answers."
     422 "no-calibrated-items" "The calibration has no items" "Calibrate once there are answers."
-    422 "parameter-out-of-range" "A parameter of an item is out of range" "The detail names the item."
+    422 "parameter-out-of-range" "A parameter is out of range" "The detail names what it is of."
     422 "unknown-choice" "There is no such choice" "Choices count from 0."
     422 "same-languages" "Native and target language are the same" "Choose two different languages."
     422 "too-many-interests" "Too many interests" "Choose ten at most."
@@ -219,6 +229,9 @@ kinds! {
     422 "no-policy-version" "The consent names no policy" "Give the version of the policy that was shown."
     422 "not-an-email" "Not an e-mail address" "Give one such as name@example.org."
     422 "password-length" "The password is too short or too long" "Choose 10 to 128 characters."
+    422 "unknown-span" "The verdict has no such span" "Its spans are counted from 0."
+    422 "span-unfit" "Whether a span is named does not fit what is disputed" "A false mark names the span that is wrong; a missed mistake and a score name none."
+    422 "impossible-experiment" "The experiment is not possible" "Two to four arms with names and models of their own; their shares, per mille, make 1000."
     422 "clip-not-in-lesson" "The clip is not of this lesson" "GET the lesson for its clips."
     422 "impossible-viewing" "The viewing cannot have happened so" "The detail says what is wrong."
     422 "task-not-in-lesson" "The task is not of this lesson" "GET the lesson for its tasks."
@@ -280,7 +293,7 @@ kinds! {
     503 "no-content" "The catalogue lacks what is needed" "The operator must load a catalogue that has items, clips and tasks."
     503 "no-gateway" "No payment gateway is configured" "The operator has to set BAEUM_GATEWAY_URL and BAEUM_GATEWAY_KEY_FILE. Nothing is lost: charges and refunds wait."
     503 "gateway-unavailable" "The payment gateway cannot be asked" "Try again in a moment."
-    503 "no-speech-model" "Recordings cannot be judged here" "Send what was said as text. The operator can install a speech model: see docs/speaking.md."
+    503 "no-speech-model" "Recordings cannot be judged here" "Send what was said as text."
     503 "not-yet-consistent" "The read model is not there yet" "It has not taken in `min_position` in time. Try again after Retry-After."
     503 "timed-out" "It took too long" "Whether it took effect is not known: send it again with the same Idempotency-Key to find out."
     503 "log-busy" "The log is busy" "Try again in a moment."
@@ -294,7 +307,7 @@ kinds! {
     503 "no-carrier" "No carrier is configured" "The operator sets BAEUM_CARRIER_URL with its key. What waits is sent then."
     503 "carrier-unavailable" "The carrier cannot be reached" "Try again in a moment."
     503 "scheduler-failed" "The card could not be scheduled" "Try again in a moment. The review was not kept."
-    503 "evaluator-failed" "The model gave no verdict" "Try again in a moment. The answer was not kept."
+    503 "evaluator-failed" "The recording could not be judged now" "Nothing was taken in, for no recording is kept: send it again after Retry-After."
 }
 
 #[cfg(test)]
@@ -316,6 +329,7 @@ mod tests {
             include_str!("../../commands/src/identity/error.rs"),
             include_str!("../../commands/src/assessment/error.rs"),
             include_str!("../../commands/src/learning/error.rs"),
+            include_str!("../../commands/src/learning/deployment.rs"),
             include_str!("../../commands/src/notification/error.rs"),
             include_str!("../../commands/src/kit/error.rs"),
             include_str!("../../commands/src/operations/error.rs"),

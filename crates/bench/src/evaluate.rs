@@ -1,11 +1,13 @@
-//! The evaluator: alone, and in the command path beside the same path without a model.
+//! The evaluator: alone, in the command path beside the same path without a model, and served to many at once.
+
+mod served;
 
 use std::{sync::Arc, time::Instant};
 
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::{
     learning::{
-        evaluation::{Answer, Evaluator, EvaluatorError, Verdict},
+        evaluation::{Answer, Direct, Evaluator, EvaluatorError, EvaluatorRegistry, Verdict},
         lesson::MAX_ATTEMPTS_PER_TASK,
         planning::TaskKind,
     },
@@ -40,24 +42,54 @@ impl Evaluator for Nothing {
     }
 }
 
-/// Measures `answers` evaluations in each row.
-pub(crate) async fn run(answers: usize) -> Result<Vec<Row>, Failure> {
-    let detector = Arc::new(ErrorDetector::load()?);
+/// What is measured.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Evaluate {
+    /// How many answers are evaluated in each row
+    #[arg(long, default_value_t = 1_000)]
+    answers: usize,
+    /// For how many seconds each row of the served path is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    served: u64,
+    /// Only the rows of the served path
+    #[arg(long)]
+    only_served: bool,
+}
+
+impl Default for Evaluate {
+    fn default() -> Self {
+        Self { answers: 1_000, served: 20, only_served: false }
+    }
+}
+
+/// Measures `answers` evaluations in each row, then the served path.
+pub(crate) async fn run(evaluate: &Evaluate) -> Result<Vec<Row>, Failure> {
+    let detector: Arc<dyn Evaluator> = Arc::new(ErrorDetector::load()?);
+    let mut rows = if evaluate.only_served { vec![] } else { by_itself(&detector, evaluate.answers).await? };
+    // A larger model, from a folder, has its rows here: it is another evaluator that is served.
+    rows.extend(served::run(&detector, std::time::Duration::from_secs(evaluate.served)).await?);
+    Ok(rows)
+}
+
+/// The evaluator alone, and where each client asks by itself.
+async fn by_itself(detector: &Arc<dyn Evaluator>, answers: usize) -> Result<Vec<Row>, Failure> {
     // The tasks of the lessons ask for up to 32 words.
     let mut rows = vec![
-        alone(&detector, "evaluator alone, 16 words", ANSWER, answers)?,
-        alone(&detector, "evaluator alone, 32 words", &[ANSWER; 2].join(" "), answers)?,
+        alone(detector.as_ref(), "evaluator alone, 16 words", ANSWER, answers)?,
+        alone(detector.as_ref(), "evaluator alone, 32 words", &[ANSWER; 2].join(" "), answers)?,
     ];
     for clients in [1, 8] {
-        let without = in_command_path("attempt without a model", Arc::new(Nothing), clients, answers).await?;
-        let with = in_command_path("attempt with the evaluator", detector.clone(), clients, answers).await?;
+        let nothing = Arc::new(Direct::new(Arc::new(Nothing)));
+        let without = in_command_path("attempt without a model", nothing, clients, answers).await?;
+        let evaluators = served::serve(detector)?;
+        let with = in_command_path("attempt with the evaluator", evaluators, clients, answers).await?;
         rows.push(with.beside(&without));
         rows.push(without);
     }
     Ok(rows)
 }
 
-fn alone(detector: &ErrorDetector, subject: &str, text: &str, answers: usize) -> Result<Row, Failure> {
+fn alone(detector: &dyn Evaluator, subject: &str, text: &str, answers: usize) -> Result<Row, Failure> {
     let answer = Answer { prompt: "", text, level: Cefr::B1 };
     for _ in 0..20 {
         detector.evaluate(&answer)?;
@@ -75,11 +107,11 @@ fn alone(detector: &ErrorDetector, subject: &str, text: &str, answers: usize) ->
 /// Each client has lessons of its own and submits one attempt after the other.
 async fn in_command_path(
     subject: &str,
-    evaluator: Arc<dyn Evaluator>,
+    evaluators: Arc<dyn EvaluatorRegistry>,
     clients: usize,
     answers: usize,
 ) -> Result<Row, Failure> {
-    let world = World::create(evaluator).await?;
+    let world = World::create(evaluators).await?;
     let each = answers.div_ceil(clients);
     let mut desks = vec![];
     for _ in 0..clients {

@@ -142,6 +142,7 @@ struct Told {
     aggregate_id: Uuid,
     sequence: i64,
     name: &'static str,
+    version: u16,
     payload: String,
 }
 
@@ -150,7 +151,9 @@ impl Told {
         let payload = serde_json::to_string(event)?;
         // `COPY` reads a backslash as the begin of an escape.
         let payload = if payload.contains('\\') { payload.replace('\\', "\\\\") } else { payload };
-        Ok(Self { kind: D::AGGREGATE, aggregate_id, sequence, name: event.event_type(), payload })
+        let name = event.event_type();
+        let version = D::Event::current_version(name).unwrap_or(1);
+        Ok(Self { kind: D::AGGREGATE, aggregate_id, sequence, name, version, payload })
     }
 }
 
@@ -169,13 +172,13 @@ enum Names {
 
 impl Scene<'_> {
     fn line(&self, lines: &mut String, position: i64) -> Result<(), Failure> {
-        let Told { kind, aggregate_id, sequence, name, payload } = self.told()?;
+        let Told { kind, aggregate_id, sequence, name, version, payload } = self.told()?;
         let (actor, id, command) =
             (self.id(Names::Learner, 0), self.id(Names::Event, self.step), self.id(Names::Command, self.step));
         let at = self.at().to_rfc3339();
         writeln!(
             lines,
-            "{kind}\t{aggregate_id}\t{sequence}\t{name}\t1\t{payload}\t\
+            "{kind}\t{aggregate_id}\t{sequence}\t{name}\t{version}\t{payload}\t\
              {{\"actor\": \"{actor}\", \"causation_id\": \"{command}\", \"correlation_id\": \"{command}\"}}\t\
              {position}\t{id}\tmain\t{actor}\t{command}\t{command}\t{at}"
         )?;
@@ -367,6 +370,7 @@ impl Scene<'_> {
                 latency_us: 1_480,
             },
             passed: score >= 0.6,
+            assignment: None,
         }
     }
 
@@ -378,7 +382,8 @@ impl Scene<'_> {
             source_position: self.story.head + sequence,
             source_type: source_type.into(),
             evidence: vec![evidence],
-            mastery: [(skill, Mastery { successes: 1.0 + 8.0 * outcome, failures: 9.0 - 8.0 * outcome })].into(),
+            mastery: [(skill, Mastery { known: outcome, expected: 0.25 + 0.6 * outcome })].into(),
+            tracing_version: 0,
         };
         Told::of::<Progress>(self.learner_id().0, sequence, &event)
     }

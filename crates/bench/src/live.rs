@@ -10,7 +10,10 @@ use baeum_domain::{
     Decider,
     ids::UserId,
     level::Skill,
-    progress::progress::{Command, Evidence, Progress},
+    progress::{
+        knowledge_tracing::Tracing,
+        progress::{Command, Evidence, Progress},
+    },
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, nats::Broker, relay};
 use baeum_ml::{
@@ -96,7 +99,8 @@ struct Sent {
 /// Takes evidence into the progress of a learner: one event.
 async fn send(log: EventLog, learner_id: UserId, source_position: i64, due: Instant) -> Result<Sent, Failure> {
     let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome: 0.7, weight: 1.0 }];
-    let command = Command::Observe { learner_id, source_position, source_type: "EvaluationCompleted".into(), evidence };
+    let (source_type, tracing) = ("EvaluationCompleted".into(), Tracing::default());
+    let command = Command::Observe { learner_id, source_position, source_type, evidence, tracing };
     let id = new_id();
     let context = CommandContext {
         tenant: "main".into(),

@@ -8,6 +8,7 @@ mod command;
 mod conditions;
 mod drive;
 mod evaluate;
+mod experiment;
 mod export;
 mod growth;
 mod history;
@@ -76,12 +77,10 @@ enum Bench {
     Command,
     /// Loading aggregates of 10 and 1,000 events, with and without snapshot, beside cqrs-es + postgres-es
     Load,
-    /// The evaluator alone, and in the command path beside the same path without a model
-    Evaluate {
-        /// How many answers are evaluated in each row
-        #[arg(long, default_value_t = 1_000)]
-        answers: usize,
-    },
+    /// The evaluator alone, in the command path beside the same path without a model, and served to many at once
+    Evaluate(evaluate::Evaluate),
+    /// Two real evaluators compared by simulated learners who are divided by chance
+    Experiment(experiment::Options),
     /// From an acknowledged append to the read model, at 1,000 commands a second, in one process and through JetStream
     Live {
         /// For how long
@@ -172,7 +171,7 @@ async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             let live = Bench::Live { duration: 20 };
             let relay = Bench::Relay { events: 200_000 };
             let growth = Bench::Growth(growth::Growth::default());
-            let evaluate = Bench::Evaluate { answers: 1_000 };
+            let evaluate = Bench::Evaluate(evaluate::Evaluate::default());
             vec![Bench::Append, Bench::Command, Bench::Load, live, rebuild, relay, growth, evaluate]
         }
         one => vec![one],
@@ -205,7 +204,8 @@ async fn measure(bench: Bench, settings: &Settings) -> Result<Vec<Row>, Failure>
         Bench::Billing { subscribers } => billing::run(subscribers, settings).await,
         Bench::Growth(growth) => growth::run(&growth, settings).await,
         Bench::Seal(seal) => seal::run(&seal, settings).await,
-        Bench::Evaluate { answers } => evaluate::run(answers).await,
+        Bench::Evaluate(evaluate) => evaluate::run(&evaluate).await,
+        Bench::Experiment(options) => experiment::run(&options).await.map(|()| vec![]),
         Bench::All | Bench::Irt { .. } | Bench::Tamper(_) | Bench::Worker(_) => Ok(vec![]),
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Row {
     pub(crate) events_per_second: Option<f64>,
     /// Median latency.
     pub(crate) p50_ms: f64,
+    /// 95th percentile.
+    pub(crate) p95_ms: f64,
     /// 99th percentile.
     pub(crate) p99_ms: f64,
     /// 99.9th percentile.
@@ -55,6 +57,7 @@ impl Row {
             per_second: latencies.len() as f64 / took.as_secs_f64(),
             events_per_second: None,
             p50_ms: quantile(500),
+            p95_ms: quantile(950),
             p99_ms: quantile(990),
             p999_ms: quantile(999),
             peer: None,
@@ -81,8 +84,8 @@ impl Row {
 /// The rows as a Markdown table.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| bench | subject | clients | per second | events/s | p50 ms | p99 ms | p99.9 ms | peer | ratio | RSS MB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| bench | subject | clients | per second | events/s | p50 ms | p95 ms | p99 ms | p99.9 ms | peer | ratio | RSS MB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let events = row.events_per_second.map_or("–".into(), |it| format!("{it:.0}"));
@@ -90,12 +93,13 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         let rss = row.rss_mb.map_or("–".into(), |it| it.to_string());
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {events} | {:.2} | {:.2} | {:.2} | {} | {ratio} | {rss} |",
+            "| {} | {} | {} | {:.0} | {events} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {ratio} | {rss} |",
             row.bench,
             row.subject,
             row.clients,
             row.per_second,
             row.p50_ms,
+            row.p95_ms,
             row.p99_ms,
             row.p999_ms,
             row.peer.as_deref().unwrap_or("–"),

@@ -121,6 +121,7 @@ pub(crate) fn events(workbook_id: Uuid, ordinal: u32) -> [Event; 2] {
                 latency_us: 1_500,
             },
             passed: true,
+            assignment: None,
         },
     ]
 }

@@ -15,7 +15,7 @@ use baeum_domain::{
     ids::{AssessmentId, LessonId, UserId},
     learning::{
         curriculum,
-        evaluation::Evaluator,
+        evaluation::EvaluatorRegistry,
         planning::{LessonPlan, PlannedTask, TaskKind},
     },
     level::{Cefr, Skill},
@@ -54,8 +54,8 @@ fn keys() -> Arc<KeyRing> {
 }
 
 impl World {
-    /// A world in which answers are evaluated by `evaluator`.
-    pub(crate) async fn create(evaluator: Arc<dyn Evaluator>) -> Result<Self, Failure> {
+    /// A world in which answers are evaluated by `evaluators`.
+    pub(crate) async fn create(evaluators: Arc<dyn EvaluatorRegistry>) -> Result<Self, Failure> {
         let database = TestDatabase::create().await;
         let clock = Arc::new(TestClock::at("2026-03-01T09:00:00Z"));
         let log = EventLog::open(database.pool.clone(), clock, None, Options::default()).await?;
@@ -68,7 +68,7 @@ impl World {
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
             listener: None,
-            evaluator,
+            evaluators,
             catalog,
         };
         Ok(Self { commands: Commands::new(log, ports), _database: database })
@@ -76,6 +76,11 @@ impl World {
 
     /// A learner with a level, and a request of theirs.
     pub(crate) async fn learner(&self) -> Result<Request, Failure> {
+        self.learner_of(Cefr::B1).await
+    }
+
+    /// A learner with this level.
+    pub(crate) async fn learner_of(&self, level: Cefr) -> Result<Request, Failure> {
         let nobody = request(UserId(Uuid::nil()));
         let registered = self
             .commands
@@ -95,7 +100,7 @@ impl World {
         let command = curriculum::Command::Assign {
             learner_id,
             assessment_id: AssessmentId(new_id()),
-            level: Cefr::B1,
+            level,
             weaknesses: vec![Weakness { skill: Skill::Writing, focus: "articles".parse()? }],
         };
         self.commands.dispatch(&context, baeum_commands::dispatch::ProcessCommand::Curriculum(command)).await?;

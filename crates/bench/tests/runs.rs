@@ -6,13 +6,14 @@ use baeum_testing::nats_url;
 use serde_json::Value;
 
 /// Every field of a line, in order.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "bench",
     "subject",
     "clients",
     "per_second",
     "events_per_second",
     "p50_ms",
+    "p95_ms",
     "p99_ms",
     "p999_ms",
     "peer",

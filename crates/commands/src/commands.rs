@@ -1,28 +1,34 @@
 //! The handle through which everything is done.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use baeum_domain::{
     Clock, Entropy,
     assessment::testing::AdaptiveTest,
     catalog::Catalog,
     kit::carrier::Carrier,
-    learning::{evaluation::Evaluator, planning::LessonPlanner, speech::Listener},
+    learning::{evaluation::EvaluatorRegistry, planning::LessonPlanner, speech::Listener},
     recommendation::recommending::Recommender,
     review::scheduling::ReviewScheduler,
     subscription::{gateway::MaybeGateway, policy::BillingPolicy},
 };
 use baeum_eventlog::EventLog;
+use tokio::sync::Semaphore;
 
-use crate::{keys::KeyService, notification, vault::Vault};
+use crate::{
+    keys::KeyService,
+    learning::{self, deployment::Deployments},
+    notification,
+    vault::Vault,
+};
 
 /// The models and the content that commands need.
 #[derive(Clone)]
 pub struct Ports {
     /// Items, clips and titles.
     pub catalog: Arc<Catalog>,
-    /// Evaluates answers.
-    pub evaluator: Arc<dyn Evaluator>,
+    /// Evaluate answers.
+    pub evaluators: Arc<dyn EvaluatorRegistry>,
     /// Judges how texts are spoken, where there is a model for it.
     pub listener: Option<Arc<dyn Listener>>,
     /// Runs the level test.
@@ -49,6 +55,9 @@ pub struct Commands {
     pub(crate) gateway: MaybeGateway,
     pub(crate) billing: Arc<BillingPolicy>,
     pub(crate) carrier: Option<Arc<dyn Carrier>>,
+    pub(crate) patience: Duration,
+    pub(crate) late: Arc<Semaphore>,
+    pub(crate) deployments: Deployments,
 }
 
 impl Commands {
@@ -56,7 +65,18 @@ impl Commands {
     pub fn new(log: EventLog, ports: Ports) -> Self {
         let vault = Vault::new(log.pool().clone(), log.clock().clone(), ports.entropy.clone(), ports.keys.clone());
         let settings = notification::Settings::default();
-        Self { log, ports, vault, settings, gateway: None, billing: Arc::default(), carrier: None }
+        Self {
+            log,
+            ports,
+            vault,
+            settings,
+            gateway: None,
+            billing: Arc::default(),
+            carrier: None,
+            patience: learning::PATIENCE,
+            late: Arc::new(Semaphore::new(learning::LATE)),
+            deployments: Deployments::default(),
+        }
     }
 
     /// The same commands where notifications are set up so.
@@ -91,6 +111,24 @@ impl Commands {
     #[must_use]
     pub fn with_carrier(self, carrier: Arc<dyn Carrier>) -> Self {
         Self { carrier: Some(carrier), ..self }
+    }
+
+    /// The same where a learner waits so long for a verdict, before the attempt is taken in without one.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The models that evaluate answers.
+    pub fn evaluators(&self) -> &dyn EvaluatorRegistry {
+        self.ports.evaluators.as_ref()
+    }
+
+    /// The same where evaluators let no more than so many answers wait: no more are then evaluated late at once, which would
+    /// only refuse each other.
+    #[must_use]
+    pub fn with_evaluators_that_let_wait(self, most: NonZeroUsize) -> Self {
+        Self { late: Arc::new(Semaphore::new(most.get().min(learning::LATE))), ..self }
     }
 
     /// The log that the commands append to.

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Commands, Refusal, RefusalKind, kit::step::KitStep, notification::request::NotificationRequest,
-    subscription::billing::BillingCommand,
+    Commands, Refusal, RefusalKind, kit::step::KitStep, learning::shadow_evaluate::ShadowQuestion,
+    notification::request::NotificationRequest, subscription::billing::BillingCommand,
 };
 
 /// A command of a process.
@@ -58,6 +58,17 @@ pub enum ProcessCommand {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Evaluate an attempt that was taken in without a verdict.
+    EvaluateAttempt {
+        /// Whose.
+        learner_id: UserId,
+        /// Its lesson.
+        lesson_id: LessonId,
+        /// The attempt.
+        attempt_id: AttemptId,
+    },
+    /// Ask the model in the shadow about an attempt.
+    ShadowEvaluate(ShadowQuestion),
     /// A step of a kit.
     Kit(KitStep),
 }
@@ -79,7 +90,9 @@ impl ProcessCommand {
             | Self::SuggestWatchOptions { learner_id, .. }
             | Self::RequestNotification(NotificationRequest { learner_id, .. })
             | Self::CancelNotification { learner_id, .. }
+            | Self::EvaluateAttempt { learner_id, .. }
             | Self::ChargeEvaluation { subscriber: learner_id, .. } => Some(*learner_id),
+            Self::ShadowEvaluate(asked) => Some(asked.learner_id),
             Self::Billing(_) => None,
             Self::Kit(step) => step.subject(),
         }
@@ -158,6 +171,10 @@ impl Commands {
             ProcessCommand::ChargeEvaluation { subscriber, attempt_id, at } => {
                 self.charge_evaluation(context, subscriber, attempt_id, at).await.map_err(classify)
             }
+            ProcessCommand::EvaluateAttempt { learner_id, lesson_id, attempt_id } => {
+                self.evaluate_attempt(context, learner_id, lesson_id, attempt_id).await.map_err(classify)
+            }
+            ProcessCommand::ShadowEvaluate(asked) => self.shadow_evaluate(context, asked).await.map_err(classify),
             ProcessCommand::Kit(step) => self.take_kit_step(context, step).await.map_err(classify),
         }
     }

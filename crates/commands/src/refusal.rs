@@ -4,10 +4,9 @@ use baeum_domain::{
     assessment::{assessment, item_bank},
     identity::{erasure, user},
     kit::{address, kit, plan as kit_plan, sku, stock},
-    learning::curriculum,
-    learning::lesson,
+    learning::{curriculum, evaluator_deployment, lesson},
     money::MoneyError,
-    progress::progress,
+    progress::{knowledge_tracing, progress},
     recommendation::recommendation,
     review::deck,
     subscription::{coupon, credits, invoice, payment, plan, refund, subscription},
@@ -98,6 +97,11 @@ refusals! {
         AlreadyAnswered(_) => Conflict "item-already-answered",
         NotAsked { .. } => Conflict "item-not-asked",
     }
+    knowledge_tracing::Error {
+        NoSkills => Invalid "no-fitted-skills",
+        Stale { .. } => Conflict "stale-fit",
+        OutOfRange(_) => Invalid "parameter-out-of-range",
+    }
     item_bank::Error {
         NoItems => Invalid "no-calibrated-items",
         Stale { .. } => Conflict "stale-calibration",
@@ -115,7 +119,21 @@ refusals! {
         ClipNotConsumed { .. } => Conflict "clip-not-watched",
         TooShort { .. } => Invalid "answer-too-short",
         TooManyAttempts(_) => Conflict "too-many-attempts",
+        UnknownAttempt { .. } => NotFound "attempt-not-found",
+        NotEvaluated(_) => Conflict "not-evaluated",
+        UnknownSpan { .. } => Invalid "unknown-span",
+        SpanUnfit => Invalid "span-unfit",
+        AlreadyDisputed(_) => Conflict "already-disputed",
+        EvaluationPending { .. } => Conflict "evaluation-pending",
         NotDone { .. } => Conflict "lesson-not-done",
+    }
+    evaluator_deployment::Error {
+        NotPromoted(_) => Conflict "model-not-promoted",
+        Reason(_) => Invalid "text-empty",
+        ExperimentRunning(_) => Conflict "experiment-running",
+        ExperimentOver(_) => Conflict "experiment-over",
+        UnknownExperiment(_) => NotFound "experiment-not-found",
+        ImpossibleExperiment(_) => Invalid "impossible-experiment",
     }
     progress::Error {
         NotEvidence(_) => Invalid "not-evidence",

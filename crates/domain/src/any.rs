@@ -86,10 +86,16 @@ aggregates! {
     Assessment(crate::assessment::assessment::Assessment),
     /// Of the calibrations of the level test's items.
     ItemBank(crate::assessment::item_bank::ItemBank),
+    /// Of what is supposed of how learners come to know skills.
+    KnowledgeTracing(crate::progress::knowledge_tracing::KnowledgeTracing),
     /// Of a curriculum.
     Curriculum(crate::learning::curriculum::Curriculum),
     /// Of a lesson.
     Lesson(crate::learning::lesson::Lesson),
+    /// Of which evaluator answers whom.
+    EvaluatorDeployment(crate::learning::evaluator_deployment::EvaluatorDeployment),
+    /// Of what a model in the shadow says of an attempt.
+    ShadowEvaluation(crate::learning::shadow_evaluation::ShadowEvaluation),
     /// Of a learner's progress.
     Progress(crate::progress::progress::Progress),
     /// Of a learner's cards.

@@ -47,6 +47,8 @@ uuid_ids! {
     ViewingId,
     /// One answer to a task of a lesson.
     AttemptId,
+    /// A comparison of evaluators on learners who were divided by chance.
+    ExperimentId,
     /// A card of a learner, derived from what it asks.
     CardId,
     /// One review of a card.

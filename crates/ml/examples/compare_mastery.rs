@@ -1,5 +1,5 @@
-//! Compares mastery as the platform keeps it with Bayesian knowledge tracing on the log of a platform: which of them
-//! foretells the next attempt better. `docs/models.md` says how to get the events.
+//! Compares mastery as the platform keeps it (Bayesian knowledge tracing by the parameters in force), by parameters fitted
+//! to other learners, and by a forgetting count, on the log of a platform: which of them foretells the next attempt better. `docs/models.md` says how to get the events.
 #![allow(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
@@ -8,7 +8,10 @@ use baeum_domain::{
     ids::UserId,
     learning::lesson::PASS_SCORE,
     level::Skill,
-    progress::progress::{Event, Evidence, Mastery},
+    progress::{
+        knowledge_tracing::UNFITTED,
+        progress::{Event, Evidence, Mastery},
+    },
 };
 use baeum_ml::progress::{
     bkt::{self, Answer, Options, Parameters},
@@ -23,10 +26,39 @@ struct Cli {
     events: PathBuf,
 }
 
-/// One piece of evidence, with what was known of its skill before.
+/// How much of earlier evidence the forgetting count keeps when a new piece arrives.
+const MEMORY: f64 = 0.95;
+
+/// Successes and failures of which all but one each are forgotten in time (discounted Beta-Bernoulli filter: West &
+/// Harrison, 1997, ch. 6). That was mastery before knowledge tracing.
+#[derive(Clone, Copy)]
+struct Count {
+    successes: f64,
+    failures: f64,
+}
+
+impl Count {
+    fn mean(self) -> f64 {
+        self.successes / (self.successes + self.failures)
+    }
+
+    fn after(self, evidence: &Evidence) -> Self {
+        let keep = |count: f64| 1.0 + (count - 1.0) * MEMORY;
+        Self {
+            successes: keep(self.successes) + evidence.outcome * evidence.weight,
+            failures: keep(self.failures) + (1.0 - evidence.outcome) * evidence.weight,
+        }
+    }
+}
+
+/// What is known of each skill, in both ways.
+type Known = BTreeMap<Skill, (Mastery, Count)>;
+
+/// One piece of evidence, with what was expected of its skill before.
 struct Step {
     evidence: Evidence,
-    before: Mastery,
+    before: Option<Mastery>,
+    count: Count,
 }
 
 fn main() -> ExitCode {
@@ -44,7 +76,7 @@ fn run(cli: &Cli) -> Result<(), String> {
     let text = fs::read_to_string(&cli.events).map_err(|error| format!("{shown} cannot be read: {error}"))?;
     let learners = read(&text).map_err(|why| format!("{shown}, {why}"))?;
     // Every other learner is fitted to, the others are foretold, and the other way round.
-    let mut found: [Vec<(f64, f64)>; 3] = Default::default();
+    let mut found: [Vec<(f64, f64)>; 4] = Default::default();
     for half in 0..2 {
         let part = |mine: bool| {
             learners.values().enumerate().filter(move |(at, _)| (at % 2 == half) == mine).map(|(_, steps)| steps)
@@ -55,7 +87,9 @@ fn run(cli: &Cli) -> Result<(), String> {
         }
     }
     println!("{} learners, {} attempts foretold", learners.len(), found[0].len());
-    for (name, pairs) in ["mean of the skill", "mastery as it is kept", "BKT with forgetting"].iter().zip(&found) {
+    for (name, pairs) in
+        ["mean of the skill", "forgetting count", "mastery as it is kept", "fitted to the others"].iter().zip(&found)
+    {
         let passed: Vec<_> = pairs.iter().map(|(probability, score)| (*probability, *score >= PASS_SCORE)).collect();
         let quality = Quality::of(&passed).ok_or("all attempts passed, or none did")?;
         let count = pairs.iter().map(|_| 1.0).sum::<f64>();
@@ -72,16 +106,19 @@ fn run(cli: &Cli) -> Result<(), String> {
 }
 
 fn read(text: &str) -> Result<BTreeMap<UserId, Vec<Step>>, String> {
-    let mut learners: BTreeMap<UserId, (BTreeMap<Skill, Mastery>, Vec<Step>)> = BTreeMap::new();
+    let mut learners: BTreeMap<UserId, (Known, Vec<Step>)> = BTreeMap::new();
     for (at, line) in text.lines().enumerate() {
         let event: Event = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))?;
         let Event::ProgressUpdated { learner_id, evidence, mastery, .. } = event else { continue };
         let (known, steps) = learners.entry(learner_id).or_default();
         for evidence in evidence {
-            let before = known.get(&evidence.skill).copied().unwrap_or_default();
-            steps.push(Step { evidence, before });
+            let (before, count) = known.get(&evidence.skill).copied().unzip();
+            let count = count.unwrap_or(Count { successes: 1.0, failures: 1.0 });
+            if let Some(after) = mastery.get(&evidence.skill) {
+                known.insert(evidence.skill, (*after, count.after(&evidence)));
+            }
+            steps.push(Step { evidence, before, count });
         }
-        known.extend(mastery);
     }
     Ok(learners.into_iter().map(|(learner, (_, steps))| (learner, steps)).collect())
 }
@@ -113,13 +150,14 @@ fn fit<'a>(learners: impl Iterator<Item = &'a Vec<Step>>) -> BTreeMap<Skill, (Pa
 }
 
 /// What each model foretells of the attempts of a learner, with their scores. The level test tells all of them something.
-fn foretell(steps: &[Step], fitted: &BTreeMap<Skill, (Parameters, f64)>, found: &mut [Vec<(f64, f64)>; 3]) {
+fn foretell(steps: &[Step], fitted: &BTreeMap<Skill, (Parameters, f64)>, found: &mut [Vec<(f64, f64)>; 4]) {
     let mut known: BTreeMap<Skill, f64> = BTreeMap::new();
-    for Step { evidence, before } in steps {
+    for Step { evidence, before, count } in steps {
         let Some((parameters, mean)) = fitted.get(&evidence.skill) else { continue };
         let now = known.get(&evidence.skill).copied().unwrap_or(parameters.initial);
         if is_attempt(evidence) {
-            let foretold = [*mean, before.mean(), parameters.right(now)];
+            let kept = before.map_or(UNFITTED.right(UNFITTED.initial), |it| it.expected);
+            let foretold = [*mean, count.mean(), kept, parameters.right(now)];
             for (pairs, probability) in found.iter_mut().zip(foretold) {
                 pairs.push((probability, evidence.outcome));
             }

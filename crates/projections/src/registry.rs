@@ -8,7 +8,10 @@ use crate::{
     emotion::emotion::Emotion,
     identity::{accesses::Accesses, learners::Learners, subject_streams::SubjectStreams},
     kit::{kit_plans::KitPlans, kits::Kits, skus::Skus, stock::Stocks},
-    learning::{imported_attempts::ImportedAttempts, imported_items::ImportedItems, lessons::Lessons},
+    learning::{
+        evaluator_experiments::EvaluatorExperiments, imported_attempts::ImportedAttempts,
+        imported_items::ImportedItems, lessons::Lessons,
+    },
     notification::notifications::Notifications,
     progress::{learner_vectors::LearnerVectors, progress::Progress},
     recommendation::recommendations::Recommendations,
@@ -49,5 +52,6 @@ pub fn registry(models: &Models) -> Vec<Arc<dyn Projection>> {
         Arc::new(Skus),
         Arc::new(KitPlans),
         Arc::new(LearnerVectors::new(models)),
+        Arc::new(EvaluatorExperiments),
     ]
 }

@@ -32,7 +32,7 @@ use baeum_domain::{
         stock::{Command as StockCommand, Stock, id_of as stock_of},
     },
     learning::{
-        evaluation::Verdict,
+        evaluation::{Assignment, DeferralReason, Evaluation, Verdict},
         imported_attempt::{Attempt, Command as ImportCommand, ImportedAttempt},
         lesson::{Command as LessonCommand, Lesson, SegmentRepeat},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
@@ -42,7 +42,10 @@ use baeum_domain::{
         channel::Channel,
         notification::{Cause, Command as NotificationCommand, Content, Notification, id_of},
     },
-    progress::progress::{Command as ProgressCommand, Evidence, Progress},
+    progress::{
+        knowledge_tracing::Tracing,
+        progress::{Command as ProgressCommand, Evidence, Progress},
+    },
     recommendation::recommendation::{Command as RecommendationCommand, Recommendation},
     review::{
         deck::{Command as DeckCommand, Deck, Fit, Front, Origin, Reviewed, card_of},
@@ -222,6 +225,33 @@ impl World {
     }
 
     pub(crate) async fn attempt(&self, lesson: u128, attempt: u128, score: f64) -> i64 {
+        self.submit(lesson, attempt, Evaluation::Given(verdict(score))).await
+    }
+
+    /// An attempt that is taken in without a verdict.
+    pub(crate) async fn defer(&self, lesson: u128, attempt: u128, reason: DeferralReason) -> i64 {
+        self.submit(lesson, attempt, Evaluation::Deferred(reason)).await
+    }
+
+    /// Gives an attempt that waits its verdict.
+    pub(crate) async fn evaluate(&self, lesson: u128, attempt: u128, score: f64) -> i64 {
+        let attempt_id = AttemptId(Uuid::from_u128(attempt));
+        let complete = LessonCommand::CompleteEvaluation { attempt_id, verdict: verdict(score), assignment: None };
+        self.execute::<Lesson>(Uuid::from_u128(lesson), complete).await
+    }
+
+    async fn submit(&self, lesson: u128, attempt: u128, evaluation: Evaluation) -> i64 {
+        self.submit_in(lesson, attempt, evaluation, None).await
+    }
+
+    /// The same by an arm of an experiment.
+    pub(crate) async fn submit_in(
+        &self,
+        lesson: u128,
+        attempt: u128,
+        evaluation: Evaluation,
+        assignment: Option<Assignment>,
+    ) -> i64 {
         let submit = LessonCommand::SubmitAttempt {
             attempt_id: AttemptId(Uuid::from_u128(attempt)),
             task_id: "cafe-w1".parse().expect("a valid task id"),
@@ -229,7 +259,8 @@ impl World {
             answer: sealed(),
             words: 7,
             duration_ms: Some(5000),
-            verdict: verdict(score),
+            evaluation,
+            assignment,
         };
         self.execute::<Lesson>(Uuid::from_u128(lesson), submit).await
     }
@@ -276,6 +307,7 @@ impl World {
         self.open_kit().await;
         self.send_kit().await;
         self.scan_unit().await;
+        crate::learning::evaluator_experiments::testing::take_part(self).await;
         self.start_lesson(40, "2026-03-02").await
     }
 
@@ -444,7 +476,8 @@ impl World {
     pub(crate) async fn observe(&self, source_position: i64, outcome: f64) -> i64 {
         let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome, weight: 1.0 }];
         let source_type = "EvaluationCompleted".into();
-        let observe = ProgressCommand::Observe { learner_id: LEARNER, source_position, source_type, evidence };
+        let tracing = Tracing::default();
+        let observe = ProgressCommand::Observe { learner_id: LEARNER, source_position, source_type, evidence, tracing };
         self.execute::<Progress>(LEARNER.0, observe).await
     }
 }

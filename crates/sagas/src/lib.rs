@@ -25,7 +25,9 @@ pub use travel::{TOGETHER, TravelError, travel};
 pub fn registry() -> Vec<Erased> {
     vec![
         Erased::of::<learning::curriculum_assignment::CurriculumAssignment>(),
+        Erased::of::<learning::deferred_evaluation::DeferredEvaluation>(),
         Erased::of::<learning::lesson_completion::LessonCompletion>(),
+        Erased::of::<learning::shadow_evaluation::ShadowEvaluation>(),
         Erased::of::<notification::congratulation::Congratulation>(),
         Erased::of::<notification::receipt::Receipt>(),
         Erased::of::<notification::reminder::Reminder>(),

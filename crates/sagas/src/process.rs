@@ -59,7 +59,8 @@ pub trait Process: 'static {
     fn evolve(state: &mut Self::State, event: &Recorded<AnyEvent>);
 }
 
-type React = fn(Option<Value>, &Recorded<AnyEvent>) -> Result<(Value, Vec<Effect>), serde_json::Error>;
+/// The new state, `None` where there is nothing to remember of an instance that was not known, and what follows.
+type React = fn(Option<Value>, &Recorded<AnyEvent>) -> Result<(Option<Value>, Vec<Effect>), serde_json::Error>;
 
 /// A process without its types, for the runner.
 #[derive(Clone, Copy)]
@@ -81,11 +82,14 @@ impl Erased {
 fn react<P: Process>(
     state: Option<Value>,
     event: &Recorded<AnyEvent>,
-) -> Result<(Value, Vec<Effect>), serde_json::Error> {
+) -> Result<(Option<Value>, Vec<Effect>), serde_json::Error> {
+    let is_known = state.is_some();
     let mut state: P::State = state.map(serde_json::from_value).transpose()?.unwrap_or_default();
     let effects = P::react(&state, event);
     P::evolve(&mut state, event);
-    Ok((serde_json::to_value(&state)?, effects))
+    let state = serde_json::to_value(&state)?;
+    let is_worth_a_row = is_known || !effects.is_empty() || state != serde_json::to_value(P::State::default())?;
+    Ok((is_worth_a_row.then_some(state), effects))
 }
 
 #[cfg(test)]

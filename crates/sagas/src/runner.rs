@@ -237,6 +237,7 @@ impl Runner {
             }
             let (state, effects) = (self.process.react)(before.map(|(_, state)| state), &event)
                 .map_err(|error| ProcessError::State(instance_id.clone(), error))?;
+            let Some(state) = state else { continue };
             known.insert(instance_id.clone(), ("running".to_owned(), state.clone()));
             kept.add(&instance_id, &event, state, effects)
                 .map_err(|error| ProcessError::Command(instance_id.clone(), error))?;

@@ -6,6 +6,7 @@ use baeum_commands::{
     Caller, Commands, Ports, Request,
     identity::register::Registration,
     keys::{KeyRing, SecretKey},
+    vault::Field,
 };
 use baeum_domain::{
     Sealed,
@@ -13,7 +14,7 @@ use baeum_domain::{
     identity::user::{Role, samples},
     ids::{AttemptId, LessonId, UserId, ViewingId},
     learning::{
-        evaluation::{Answer, Evaluator, EvaluatorError, Verdict},
+        evaluation::{Answer, DeferralReason, Direct, Evaluation, Evaluator, EvaluatorError, Verdict},
         lesson::{Command, Error, Lesson},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
@@ -28,6 +29,8 @@ use baeum_testing::{TestClock, TestDatabase, TestEntropy, eventually, new_id};
 use chrono::{NaiveDate, TimeDelta};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 1).expect("a date");
 
 struct World {
     commands: Commands,
@@ -81,7 +84,7 @@ impl World {
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
             recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
-            evaluator: Arc::new(NoEvaluator),
+            evaluators: Arc::new(Direct::new(Arc::new(NoEvaluator))),
             listener: None,
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
@@ -128,6 +131,15 @@ impl World {
 
     /// A learner's lesson from its start to its end.
     async fn complete_lesson(&self, learner_id: UserId) {
+        let answer = Sealed { key_id: new_id(), nonce: String::new(), ciphertext: String::new() };
+        let verdict =
+            Verdict { score: 0.8, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 1 };
+        let lesson_id = self.attempt(learner_id, answer, Evaluation::Given(verdict)).await;
+        self.execute(lesson_id, Command::Complete { local_date: TODAY }).await;
+    }
+
+    /// A learner's lesson from its start to an attempt.
+    async fn attempt(&self, learner_id: UserId, answer: Sealed, evaluation: Evaluation) -> LessonId {
         let lesson_id = LessonId(new_id());
         let (clip, task) = ("b1-clip", "b1-task");
         let plan = LessonPlan {
@@ -142,7 +154,7 @@ impl World {
             }],
             required_attempts: 1,
         };
-        let local_date = NaiveDate::from_ymd_opt(2026, 3, 1).expect("a date");
+        let local_date = TODAY;
         let steps = [
             Command::Start { lesson_id, learner_id, plan, local_date },
             Command::ConsumeClip {
@@ -157,22 +169,17 @@ impl World {
                 attempt_id: AttemptId(new_id()),
                 task_id: task.parse().expect("an id"),
                 kind: TaskKind::Writing,
-                answer: Sealed { key_id: new_id(), nonce: String::new(), ciphertext: String::new() },
+                answer,
                 words: 5,
                 duration_ms: None,
-                verdict: Verdict {
-                    score: 0.8,
-                    spans: vec![],
-                    model_id: "test".into(),
-                    weights_hash: "00".into(),
-                    latency_us: 1,
-                },
+                evaluation,
+                assignment: None,
             },
-            Command::Complete { local_date },
         ];
         for step in steps {
             self.execute(lesson_id, step).await;
         }
+        lesson_id
     }
 
     fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<()>) {
@@ -225,6 +232,12 @@ async fn a_process_that_was_away_for_a_day_between_two_steps_goes_on() {
         .await
         .expect("counted");
     assert_eq!(failed, 0);
+    let of_an_attempt_that_was_evaluated_at_once: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM process_instances WHERE process = 'deferred_evaluation'")
+            .fetch_one(&world.database.pool)
+            .await
+            .expect("counted");
+    assert_eq!(of_an_attempt_that_was_evaluated_at_once, 0);
     stop.cancel();
     running.await.expect("stopped");
 }
@@ -276,6 +289,27 @@ async fn a_command_that_is_refused_is_given_up_with_its_reason_and_stops_no_othe
     })
     .await;
     assert!(reason.contains("user-not-found"), "{reason}");
+    stop.cancel();
+    running.await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_no_model_can_evaluate_is_put_off_again_and_again_and_never_given_up() {
+    let world = World::create().await;
+    let learner = world.learner().await;
+    let answer = world.commands.vault().seal("main", learner, Field::Answer, "I has a dog.").await.expect("sealed");
+    world.attempt(learner, answer, Evaluation::Deferred(DeferralReason::Late)).await;
+    let (stop, running) = world.start();
+    let waiting = eventually("it was tried more than once", || async {
+        let sql = "SELECT instances.status, commands.status, last_error FROM process_commands commands
+                   JOIN process_instances instances USING (process, instance_id)
+                   WHERE process = 'deferred_evaluation' AND attempts > 1";
+        sqlx::query_as::<_, (String, String, String)>(sql).fetch_optional(&world.database.pool).await.ok()?
+    })
+    .await;
+    assert_eq!((waiting.0.as_str(), waiting.1.as_str()), ("running", "pending"));
+    assert!(waiting.2.contains("there is none") && !waiting.2.contains("dog"), "{}", waiting.2);
+    assert_eq!(world.count("EvaluationCompleted").await, 0);
     stop.cancel();
     running.await.expect("stopped");
 }

@@ -20,6 +20,8 @@ use crate::{
     gateway::{GatewayConfig, GatewayWords},
     irt::IrtCommand,
     keys::KeysCommand,
+    mastery::MasteryCommand,
+    model_command::ModelsCommand,
     notification::{NotificationConfig, NotificationWords, NotificationsCommand},
     projections::ProjectionsCommand,
     query::QueryOptions,
@@ -28,6 +30,7 @@ use crate::{
     reviews::ReviewsCommand,
     sandbox::SandboxCommand,
     seal::{SealConfig, SealWords},
+    serving::{ServingConfig, ServingWords},
     shards::{self, ShardConfig},
     subject::SubjectCommand,
     travel::ClockCommand,
@@ -97,6 +100,12 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Calibrate the items of the level test from the answers in the log, and record it there, then stop
     Calibrate(CalibrateOptions),
+    /// Fit the parameters of mastery to the answers in the log, and record them there, then stop
+    #[command(subcommand)]
+    Mastery(MasteryCommand),
+    /// The models that evaluate answers: list them, promote one, or take it back, then stop
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Fit the scheduler of reviews to learners, then stop
     #[command(subcommand)]
     Reviews(ReviewsCommand),
@@ -154,9 +163,12 @@ struct Words {
     /// File of what the recommender has learned (`baeum recommend fit`), without which it goes by its experts' weights
     #[arg(long, env = "BAEUM_RECOMMENDER", value_name = "FILE", global = true)]
     recommender: Option<String>,
-    /// Folder of the speech model: pronunciation.safetensors and pronunciation.json
+    /// Folder of a speech model (pronunciation.safetensors and pronunciation.json), in place of the built-in one
     #[arg(long, env = "BAEUM_SPEECH_MODEL", value_name = "FOLDER", global = true)]
     speech_model: Option<PathBuf>,
+    /// Folder of models that evaluate answers, a subfolder each, beside the built-in one
+    #[arg(long, env = "BAEUM_EVALUATORS", value_name = "FOLDER", global = true)]
+    evaluators: Option<PathBuf>,
     /// E-mail address of the administrator to create where there is none
     #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
     admin_email: Option<String>,
@@ -180,6 +192,8 @@ struct Words {
     billing: BillingWords,
     #[command(flatten)]
     carrier: CarrierWords,
+    #[command(flatten)]
+    serving: ServingWords,
 }
 
 /// Form of the log lines.
@@ -227,8 +241,10 @@ pub(crate) struct Config {
     pub(crate) catalog: Option<PathBuf>,
     /// File of what the recommender has learned.
     pub(crate) recommender: Option<PathBuf>,
-    /// Folder of the speech model; without it no recording is judged.
+    /// Folder of a speech model, in place of the built-in one.
     pub(crate) speech_model: Option<PathBuf>,
+    /// Folder of models that evaluate answers.
+    pub(crate) evaluators: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
@@ -245,6 +261,8 @@ pub(crate) struct Config {
     pub(crate) billing: BillingPolicy,
     /// The carrier that kits are handed to, where there is one.
     pub(crate) carrier: Option<CarrierConfig>,
+    /// How evaluators are served.
+    pub(crate) serving: ServingConfig,
 }
 
 /// A value that cannot be used.
@@ -338,6 +356,7 @@ impl Config {
         let gateway = words.gateway.checked(|name, problem| check(name, Err(problem)));
         let billing = words.billing.checked(|name, problem| check(name, Err(problem)));
         let carrier = words.carrier.checked(|name, problem| check(name, Err(problem)));
+        let serving = words.serving.checked(|name, problem| check(name, Err(problem)));
         let key_file = words.key_file.as_deref().map_or(Ok(()), |it| not_empty(it, "a file"));
         check("BAEUM_KEY_FILE (--key-file)", key_file);
         let notification = NotificationConfig::from_words(words.notification, &mut check);
@@ -372,6 +391,7 @@ impl Config {
                 catalog: words.catalog.map(Into::into),
                 recommender: words.recommender.map(Into::into),
                 speech_model: words.speech_model,
+                evaluators: words.evaluators,
                 admin,
                 clock_offset,
                 travels,
@@ -380,6 +400,7 @@ impl Config {
                 gateway,
                 billing,
                 carrier,
+                serving,
             })
         } else {
             Err(errors)
@@ -423,6 +444,8 @@ impl Command {
             Self::Clock(_) => "clock",
             Self::Demo(_) => "demo",
             Self::Calibrate(_) => "calibrate",
+            Self::Mastery(_) => "mastery",
+            Self::Models(_) => "models",
             Self::Reviews(_) => "reviews",
             Self::Irt(_) => "irt",
             Self::Seal => "seal",
@@ -559,6 +582,17 @@ mod tests {
             let told = mistakes(&["--stream-replicas", wrong]).join("\n");
             assert!(told.starts_with("BAEUM_STREAM_REPLICAS (--stream-replicas) is '"), "{told}");
         }
+    }
+
+    #[test]
+    fn an_evaluator_has_time_threads_and_room_for_at_least_one() {
+        let right = config(&["--evaluator-patience-ms", "50", "--evaluator-threads", "3", "--evaluator-queue", "9"]);
+        let ServingConfig { patience, settings } = right.expect("right").serving;
+        assert_eq!((patience.as_millis(), settings.threads.get(), settings.queue.get()), (50, 3, 9));
+        let unset = config(&[]).expect("right").serving;
+        assert_eq!((unset.patience.as_millis(), unset.settings.queue.get()), (2_000, 256));
+        let zero = ["--evaluator-patience-ms", "0", "--evaluator-threads", "0", "--evaluator-queue", "0"];
+        assert_eq!(mistakes(&zero).len(), 3, "{:?}", mistakes(&zero));
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! The models of this build, behind the ports that the other crates know.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use baeum_commands::{Ports, keys::KeyService};
-use baeum_domain::{catalog::Catalog, learning::speech::Listener};
+use baeum_domain::{
+    catalog::Catalog,
+    learning::{
+        evaluation::{Direct, EvaluatorRegistry, ModelRef, ServedEvaluator},
+        speech::Listener,
+    },
+};
 use baeum_ml::{
     assessment::{ability_filter::GaussianAbility, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
@@ -11,6 +17,7 @@ use baeum_ml::{
         error_detector::{ErrorDetector, LoadError},
         planner::CatalogPlanner,
         pronunciation::{self, PhoneModel},
+        serving::{Batched, Settings},
     },
     review::fsrs_scheduler::FsrsScheduler,
 };
@@ -26,11 +33,13 @@ use crate::{
 pub(crate) enum ModelsError {
     #[error("the evaluator cannot be loaded: {0}")]
     Evaluator(#[from] LoadError),
+    #[error("the evaluator cannot be served: {0}")]
+    Threads(#[from] std::io::Error),
     #[error(transparent)]
     Recommender(#[from] RecommendError),
 }
 
-/// What commands compute with; the recommender with what it has learned, where a file is given.
+/// What commands compute with, with an evaluator that is not served; the recommender with what it has learned, where a file is given.
 ///
 /// # Errors
 /// When the evaluator's weights are not those that this build was made with, or the file is not what it should be.
@@ -41,7 +50,7 @@ pub(crate) fn ports(
 ) -> Result<Ports, ModelsError> {
     Ok(Ports {
         catalog: catalog.clone(),
-        evaluator: Arc::new(ErrorDetector::load()?),
+        evaluators: Arc::new(Direct::new(Arc::new(ErrorDetector::load()?))),
         listener: None,
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
@@ -52,13 +61,39 @@ pub(crate) fn ports(
     })
 }
 
-/// What listens, where a folder with a speech model is given.
+/// The evaluator that this build carries.
+struct BuiltIn(Arc<Batched>);
+
+impl EvaluatorRegistry for BuiltIn {
+    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
+        self.0.clone()
+    }
+
+    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
+        (self.0.model() == model).then(|| self.built_in())
+    }
+
+    fn models(&self) -> Vec<ModelRef> {
+        vec![self.0.model().clone()]
+    }
+}
+
+/// The evaluators, served.
+///
+/// # Errors
+/// When the weights are not those that this build was made with, or the system gives no threads.
+pub(crate) fn evaluators(settings: Settings) -> Result<Arc<dyn EvaluatorRegistry>, ModelsError> {
+    // Answers that are computed together cost it as much as one after the other, so none waits for another.
+    let settings = Settings { linger: Duration::ZERO, ..settings };
+    Ok(Arc::new(BuiltIn(Arc::new(Batched::new(Arc::new(ErrorDetector::load()?), settings)?))))
+}
+
+/// What listens: the speech model of a folder where one is given, else that of this build.
 ///
 /// # Errors
 /// When its files cannot be read, or do not belong together.
-pub(crate) fn listener(folder: Option<&Path>) -> Result<Option<Arc<dyn Listener>>, pronunciation::LoadError> {
-    let load = |folder: &Path| Ok(Arc::new(PhoneModel::load(folder)?) as Arc<dyn Listener>);
-    folder.map(load).transpose()
+pub(crate) fn listener(folder: Option<&Path>) -> Result<Arc<dyn Listener>, pronunciation::LoadError> {
+    Ok(Arc::new(folder.map_or_else(PhoneModel::shipped, PhoneModel::load)?))
 }
 
 /// What read models compute with.

@@ -32,10 +32,13 @@ use crate::{
     database::{Database, DatabaseError, PATIENCE, PAUSE},
     demo::{self, ClientError},
     erasure::Eraser,
+    evaluators::{EvaluatorsError, Installed},
     exchange::{self, ExchangeError},
     gateway::{self, GatewayError},
     keys::{self, FileKeys, KeysCommand, KeysError, NoKeys},
     listen::{self, ListenError},
+    mastery::{self, FitError},
+    model_command::{self, ModelsCommandError},
     models,
     notification::{self, NotificationsError},
     output,
@@ -76,6 +79,10 @@ pub(crate) enum RunError {
     Ended(&'static str),
     #[error(transparent)]
     Models(#[from] models::ModelsError),
+    #[error("BAEUM_EVALUATORS (--evaluators): {0}")]
+    Evaluators(#[from] EvaluatorsError),
+    #[error(transparent)]
+    ModelsCommand(#[from] ModelsCommandError),
     #[error(transparent)]
     Recommend(#[from] RecommendError),
     #[error("BAEUM_SPEECH_MODEL (--speech-model): {0}")]
@@ -98,6 +105,8 @@ pub(crate) enum RunError {
     Exchange(#[from] ExchangeError),
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
+    #[error(transparent)]
+    Mastery(#[from] FitError),
     #[error(transparent)]
     Reviews(#[from] ReviewsError),
     #[error(transparent)]
@@ -224,6 +233,26 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
                     done = calibrate::run(&shards, &catalog, options) => Ok(done?),
                     () = stop.cancelled() => Ok(()),
                 }
+            };
+            with_databases(&config, &stop, deed).await
+        }
+        Command::Mastery(command) => {
+            let deed = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                tokio::select! {
+                    done = mastery::run(&shards, command) => Ok(done?),
+                    () = stop.cancelled() => Ok(()),
+                }
+            };
+            with_databases(&config, &stop, deed).await
+        }
+        Command::Models(command) => {
+            let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
+            let ports = models::ports(&catalog, Arc::new(NoKeys), config.recommender.as_deref())?;
+            let installed = Installed::open(&ports.evaluators, config.evaluators.as_deref(), config.serving.settings)?;
+            let deed = async |databases: &[Database]| {
+                let shards = operated(&config, databases).await?;
+                Ok(model_command::run(&shards, &installed, command).await?)
             };
             with_databases(&config, &stop, deed).await
         }
@@ -363,7 +392,10 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         let (keys, seals) = key_service(&config)?;
         let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
         let speech = models::listener(config.speech_model.as_deref())?;
-        let ports = Ports { listener: speech, ..models::ports(&catalog, keys, config.recommender.as_deref())? };
+        let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
+        let evaluators = models::evaluators(config.serving.settings)?;
+        let installed = Installed::open(&evaluators, config.evaluators.as_deref(), config.serving.settings)?;
+        let ports = Ports { listener: Some(speech), evaluators: Arc::new(installed), ..ports };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
@@ -371,7 +403,9 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
             let mut commands = Commands::new(log.clone(), ports.clone())
                 .with_notifications(config.notification.settings())
                 .with_gateway(gateway.clone())
-                .with_billing(config.billing.clone());
+                .with_billing(config.billing.clone())
+                .with_patience(config.serving.patience)
+                .with_evaluators_that_let_wait(config.serving.settings.queue);
             if let Some(carrier) = &carrier {
                 commands = commands.with_carrier(carrier.clone());
             }

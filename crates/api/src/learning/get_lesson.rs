@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::wire::{LessonStatus, Plan, TaskKind, Verdict};
+use super::wire::{AttemptStatus, DeferralReason, LessonStatus, Plan, TaskKind, Verdict};
 use crate::{
     as_of::When, caller::SignedIn, conditional::versioned, docs::QueryProblems, id::Id, min_position::Params,
     problem::Problem, tenants::TenantState,
@@ -73,9 +73,13 @@ pub(crate) struct AttemptMade {
     words: u32,
     /// Milliseconds worked or spoken, where measured.
     duration_ms: Option<u32>,
-    /// Whether the score reached the pass mark.
+    /// Whether it has its verdict.
+    status: AttemptStatus,
+    /// Why the verdict comes later, while it does.
+    reason: Option<DeferralReason>,
+    /// Whether the score reached the pass mark, once evaluated.
     passed: Option<bool>,
-    /// What the model found.
+    /// What the model found, once evaluated.
     verdict: Option<Verdict>,
     submitted_at: DateTime<Utc>,
 }
@@ -122,19 +126,7 @@ pub(crate) async fn get_lesson(
     });
     let mut attempts = vec![];
     for attempt in row.attempts {
-        let answer = if signed_in.is(row.learner_id) { open(&state, row.learner_id, &attempt).await? } else { None };
-        attempts.push(AttemptMade {
-            attempt_id: attempt.attempt_id.0,
-            task_id: attempt.task_id.into(),
-            kind: attempt.kind.into(),
-            ordinal: attempt.ordinal,
-            answer,
-            words: attempt.words,
-            duration_ms: attempt.duration_ms,
-            passed: attempt.passed,
-            verdict: attempt.verdict.map(Into::into),
-            submitted_at: attempt.submitted_at,
-        });
+        attempts.push(AttemptMade::of(&state, &signed_in, row.learner_id, attempt).await?);
     }
     let answer = LessonAnswer {
         status,
@@ -148,6 +140,32 @@ pub(crate) async fn get_lesson(
         ended_at: row.ended_at,
     };
     Ok(shown.answer(versioned(row.version, answer)))
+}
+
+impl AttemptMade {
+    /// An attempt of `learner`, with its words where the learner asks.
+    pub(super) async fn of(
+        state: &TenantState,
+        signed_in: &SignedIn,
+        learner: UserId,
+        attempt: Attempt,
+    ) -> Result<Self, Problem> {
+        let answer = if signed_in.is(learner) { open(state, learner, &attempt).await? } else { None };
+        Ok(Self {
+            attempt_id: attempt.attempt_id.0,
+            task_id: attempt.task_id.into(),
+            kind: attempt.kind.into(),
+            ordinal: attempt.ordinal,
+            answer,
+            words: attempt.words,
+            duration_ms: attempt.duration_ms,
+            status: AttemptStatus::of(attempt.verdict.as_ref()),
+            reason: attempt.deferred.map(Into::into),
+            passed: attempt.passed,
+            verdict: attempt.verdict.map(Into::into),
+            submitted_at: attempt.submitted_at,
+        })
+    }
 }
 
 async fn open(state: &TenantState, learner: UserId, attempt: &Attempt) -> Result<Option<String>, Problem> {

@@ -1,8 +1,11 @@
-//! Lessons.
+//! Lessons, and the models that evaluate what is written in them.
 
 mod abandon;
 mod complete;
 mod consume_clip;
+mod dispute;
+mod evaluators;
+mod get_attempt;
 mod get_imported_learner;
 mod get_lesson;
 mod list_lessons;
@@ -21,8 +24,11 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(get_lesson::get_lesson))
         .routes(routes!(consume_clip::consume_clip))
         .routes(routes!(submit_attempt::submit_attempt))
+        .routes(routes!(get_attempt::get_attempt))
+        .routes(routes!(dispute::dispute_evaluation))
         .routes(routes!(submit_recording::submit_recording))
         .routes(routes!(complete::complete_lesson))
         .routes(routes!(abandon::abandon_lesson))
         .routes(routes!(get_imported_learner::get_imported_learner))
+        .merge(evaluators::routes())
 }

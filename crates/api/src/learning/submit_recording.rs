@@ -36,6 +36,8 @@ use crate::{
 const LIMIT: usize = 20 * 1024 * 1024;
 /// The header that tells what was said, percent-encoded as UTF-8. It is no part of the address, which others log.
 const TEXT: HeaderName = HeaderName::from_static("baeum-text");
+/// A recording is kept nowhere, so that nothing can be judged later.
+const JUDGED: &str = "a recording is taken in with its verdict";
 /// How recordings may be declared.
 const TYPES: [&str; 10] = [
     "audio/wav",
@@ -243,8 +245,8 @@ pub(crate) async fn submit_recording(
         attempt_id: it.evaluated.attempt_id.0,
         sample: catalog.task(&it.evaluated.task_id).map(|(_, task)| task.sample.clone()),
         task_id: it.evaluated.task_id.into(),
-        verdict: it.evaluated.verdict.into(),
-        passed: it.evaluated.passed,
+        verdict: it.evaluated.verdict.expect(JUDGED).into(),
+        passed: it.evaluated.passed.expect(JUDGED),
         attempts_left: it.evaluated.attempts_left,
         pronunciation: Pronunciation::of(it.spoken, words),
     }))

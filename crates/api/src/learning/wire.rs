@@ -30,6 +30,38 @@ mirror! {
 }
 
 mirror! {
+    /// Why an attempt was taken in before it was evaluated.
+    #[serde(rename_all = "snake_case")]
+    DeferralReason = baeum_domain::learning::evaluation::DeferralReason {
+        /// As many answers waited as are let wait.
+        Overloaded,
+        /// No verdict came in time.
+        Late,
+        /// The model could not be reached, or is not loaded.
+        Unavailable,
+        /// The model failed on this answer.
+        Failed,
+    }
+}
+
+/// Whether an attempt has its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AttemptStatus {
+    /// It will have one: ask again.
+    Pending,
+    /// It has.
+    Evaluated,
+}
+
+impl AttemptStatus {
+    /// The status of an attempt with this verdict.
+    pub(crate) fn of<T>(verdict: Option<&T>) -> Self {
+        if verdict.is_some() { Self::Evaluated } else { Self::Pending }
+    }
+}
+
+mirror! {
     /// How far a lesson is.
     #[serde(rename_all = "snake_case")]
     LessonState = baeum_projections::learning::lessons::LessonState {

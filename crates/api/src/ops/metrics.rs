@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{extract::State, http::header, response::IntoResponse};
 use baeum_domain::position::number;
+use baeum_projections::learning::lessons;
 use futures::future::join_all;
 use tokio::time::timeout;
 
@@ -21,6 +22,13 @@ pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse 
         let log = desk.commands.log();
         let found = timeout(Duration::from_secs(1), baeum_projections::status(log, &state.registry)).await;
         let shard = log.shard().to_string();
+        let pending = timeout(Duration::from_secs(1), lessons::pending(log.pool())).await;
+        if let Ok(Ok((count, since))) = pending {
+            let waiting = since.map_or(0, |since| (now - since).num_milliseconds().max(0));
+            metrics::gauge!("baeum_evaluations_pending", "shard" => shard.clone()).set(approximate(count));
+            metrics::gauge!("baeum_evaluations_oldest_pending_seconds", "shard" => shard.clone())
+                .set(approximate(waiting) / 1000.0);
+        }
         for it in found.into_iter().flatten().flatten() {
             let waiting = it.waiting_since.map_or(0, |since| (now - since).num_milliseconds().max(0));
             let labels = [("projection", it.name.to_owned()), ("shard", shard.clone())];

@@ -5,7 +5,10 @@ use baeum_commands::dispatch::ProcessCommand;
 use baeum_domain::{
     ids::{LessonId, UserId},
     level::Skill,
-    progress::progress::{Command as Observe, Evidence},
+    progress::{
+        knowledge_tracing::Tracing,
+        progress::{Command as Observe, Evidence},
+    },
 };
 use baeum_eventlog::CommandContext;
 use serde_json::{Value, json};
@@ -20,7 +23,8 @@ async fn processes(world: &World, person: &Person, lesson: &str) -> i64 {
     let (learner_id, lesson_id) = (UserId(person.id), LessonId(lesson.parse().expect("a UUID")));
     let evidence = vec![Evidence { skill: Skill::Writing, focus: None, outcome: 0.75, weight: 1.0 }];
     let source_type = "EvaluationCompleted".to_owned();
-    let observe = Observe::Observe { learner_id, source_position: 1, source_type, evidence };
+    let tracing = Tracing::default();
+    let observe = Observe::Observe { learner_id, source_position: 1, source_type, evidence, tracing };
     for command in [
         ProcessCommand::Progress(observe),
         ProcessCommand::GenerateRecommendation { learner_id, lesson_id },

@@ -1,8 +1,11 @@
 //! Small models with plain answers, and a small catalogue.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use baeum_commands::{
@@ -21,7 +24,10 @@ use baeum_domain::{
     emotion::affect::{AffectBelief, AffectModel, Signal},
     ids::RecommendationId,
     learning::{
-        evaluation::{Answer, ErrorCategory, ErrorSpan, Evaluator, EvaluatorError, Verdict},
+        evaluation::{
+            Answer, ErrorCategory, ErrorSpan, Evaluating, Evaluator, EvaluatorError, EvaluatorRegistry, ModelCard,
+            ModelData, ModelRef, Question, ServedEvaluator, Verdict,
+        },
         planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput},
         sounds::Sound,
         speech::{Fluency, Listener, Speech, SpeechError, SpeechVerdict, SpokenSound, SpokenWord},
@@ -112,6 +118,8 @@ pub(crate) struct TestModels {
     pub(crate) slow: Slow,
     /// When set, planning panics.
     pub(crate) broken: AtomicBool,
+    /// When set, the evaluator cannot be reached.
+    pub(crate) away: AtomicBool,
     catalog: Arc<Catalog>,
 }
 
@@ -124,13 +132,14 @@ impl TestModels {
         ])
         .expect("the catalogue is sound");
         let slow = Slow { on: AtomicBool::new(false), entered: AtomicBool::new(false) };
-        Arc::new(Self { slow, broken: AtomicBool::new(false), catalog: Arc::new(catalog) })
+        let (broken, away) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { slow, broken, away, catalog: Arc::new(catalog) })
     }
 
     pub(crate) fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             catalog: self.catalog.clone(),
-            evaluator: self.clone(),
+            evaluators: Arc::new(Served::new(self)),
             listener: Some(self.clone()),
             test: self.clone(),
             planner: self.clone(),
@@ -198,6 +207,66 @@ impl Evaluator for TestModels {
 
     fn weights_hash(&self) -> &'static str {
         "00"
+    }
+}
+
+/// The evaluator behind its port: it computes where nobody else is held up.
+#[derive(Clone)]
+struct Served {
+    models: Arc<TestModels>,
+    model: ModelRef,
+}
+
+impl Served {
+    fn new(models: &Arc<TestModels>) -> Self {
+        let model = ModelRef { model_id: "test".into(), weights_hash: "00".into() };
+        Self { models: models.clone(), model }
+    }
+
+    /// The same model under another name.
+    fn strict(&self) -> Self {
+        Self { model: ModelRef { model_id: "test-strict".into(), weights_hash: "01".into() }, ..self.clone() }
+    }
+}
+
+impl ServedEvaluator for Served {
+    fn evaluate(&self, question: Question, _: Duration) -> Evaluating<'_> {
+        Box::pin(async move {
+            if self.models.away.load(Ordering::SeqCst) {
+                return Err(EvaluatorError::Unavailable {
+                    model_id: "test".into(),
+                    reason: "secret inner reason".into(),
+                });
+            }
+            let models = self.models.clone();
+            let computing = tokio::task::spawn_blocking(move || models.evaluate(&question.answer()));
+            let verdict = computing.await.expect("the evaluator does not panic");
+            let ModelRef { model_id, weights_hash } = self.model.clone();
+            verdict.map(|verdict| Verdict { model_id, weights_hash, ..verdict })
+        })
+    }
+
+    fn model(&self) -> &ModelRef {
+        &self.model
+    }
+}
+
+impl EvaluatorRegistry for Served {
+    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
+        Arc::new(self.clone())
+    }
+
+    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
+        [self.clone(), self.strict()].into_iter().find(|it| it.model == *model).map(|it| Arc::new(it) as _)
+    }
+
+    fn models(&self) -> Vec<ModelRef> {
+        vec![self.model.clone(), self.strict().model]
+    }
+
+    fn card(&self, model: &ModelRef) -> Option<ModelCard> {
+        let data = ModelData { name: "corpus".into(), licence: "CC0-1.0".into(), address: "here".into() };
+        (*model == self.model).then(|| ModelCard { kind: "test".into(), data: vec![data], ..ModelCard::default() })
     }
 }
 

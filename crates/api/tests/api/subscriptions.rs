@@ -231,7 +231,7 @@ async fn a_subscriber_with_no_evaluation_left_is_told_before_it_is_made() {
 }
 
 /// Sends what the process sends for every evaluation of the log.
-async fn charge_what_was_evaluated(world: &World) {
+pub(crate) async fn charge_what_was_evaluated(world: &World) {
     let events = world.commands.log().read(0, 1_000).await.expect("a log");
     for event in events.into_iter().filter(|event| event.event_type == "EvaluationCompleted") {
         let event = baeum_eventlog::decode(event).expect("readable");

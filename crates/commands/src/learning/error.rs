@@ -1,7 +1,7 @@
 //! Why something about a lesson is refused.
 
 use baeum_domain::{
-    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson,
+    identity::user, ids::LessonId, learning::evaluation::EvaluatorError, learning::lesson, learning::shadow_evaluation,
     learning::speech::SpeechError, subscription::credits, text::TextError,
 };
 use baeum_eventlog::LogError;
@@ -56,6 +56,12 @@ pub enum Error {
     /// What a lesson is made from could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
+}
+
+impl From<shadow_evaluation::Error> for Error {
+    fn from(never: shadow_evaluation::Error) -> Self {
+        match never {}
+    }
 }
 
 impl Refusal for Error {

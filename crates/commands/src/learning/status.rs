@@ -38,7 +38,7 @@ impl Status {
             lesson_id,
             plan: course.map(|it| it.plan.clone()),
             clips_left: course.map_or(0, |it| count(it.plan.clips.len().saturating_sub(it.consumed.len()))),
-            attempts_left: course.map_or(0, |it| it.plan.required_attempts.saturating_sub(count(it.tasks.len()))),
+            attempts_left: course.map_or(0, Course::attempts_left),
             completed: ending == Some(Ending::Completed),
             abandoned: ending == Some(Ending::Abandoned),
         }

@@ -6,8 +6,8 @@ use baeum_domain::{
     Sealed,
     ids::{AttemptId, LessonId, TaskId, derive_id},
     learning::{
-        evaluation::{Answer, EvaluatorError, Verdict},
-        lesson::{Command, Event, Lesson, PASS_SCORE},
+        evaluation::{DeferralReason, Verdict},
+        lesson::{Command, Event, Lesson},
         planning::TaskKind,
     },
     subscription::credits,
@@ -45,21 +45,24 @@ pub struct Evaluated {
     pub attempt_id: AttemptId,
     /// The task.
     pub task_id: TaskId,
-    /// What the model found.
-    pub verdict: Verdict,
+    /// What the model found, where it has been asked.
+    pub verdict: Option<Verdict>,
     /// Whether the score reached the pass mark.
-    pub passed: bool,
+    pub passed: Option<bool>,
+    /// Why the verdict comes later, where it does.
+    #[serde(default)]
+    pub deferred: Option<DeferralReason>,
     /// Tasks that must still be attempted before the lesson can be completed.
     pub attempts_left: u32,
 }
 
 impl Commands {
     /// Submits an attempt of the caller's and has it evaluated. The model runs once, however often others change the
-    /// lesson meanwhile.
+    /// lesson meanwhile. Where it gives no verdict in time, the attempt is taken in without one and evaluated later.
     ///
     /// # Errors
     /// A task that is not of the lesson or not yet open, an empty, short or unreadable answer, another's or an ended
-    /// lesson, no evaluation that is left, a failing model or log.
+    /// lesson, no evaluation that is left, a failing log.
     pub async fn submit_attempt(
         &self,
         request: &Request,
@@ -72,8 +75,8 @@ impl Commands {
         if let Some(outcome) = self.log.recall(&context).await? {
             return Ok(outcome);
         }
-        let (verdict, metered) = (OnceCell::new(), AtomicBool::new(false));
-        let (attempt, verdict, metered) = (&attempt, &verdict, &metered);
+        let (evaluation, metered) = (OnceCell::new(), AtomicBool::new(false));
+        let (attempt, evaluation, metered) = (&attempt, &evaluation, &metered);
         let outcome = self
             .log
             .execute::<Lesson, _, Error, _>(
@@ -84,14 +87,21 @@ impl Commands {
                     let words = text::count_words(answer);
                     let course = own(&loaded.state, lesson_id, &request.caller)?;
                     course.check_attempt(&attempt.task_id, attempt.kind, words)?;
-                    if !verdict.initialized() {
+                    if !evaluation.initialized() {
                         let left = self.evaluations_left(&request.caller.tenant, request.caller.user_id).await?;
-                        if left == Some(0) {
+                        // Those that wait for their verdict are taken when they have it.
+                        let promised = u32::try_from(course.pending.len()).unwrap_or(u32::MAX);
+                        if left.is_some_and(|left| left <= promised) {
                             return Err(credits::Error::NothingLeft(attempt_id).into());
                         }
                         metered.store(left.is_some(), Ordering::Relaxed);
                     }
-                    let verdict = verdict.get_or_try_init(|| self.evaluate(&attempt.task_id, answer)).await?;
+                    let evaluate = async || {
+                        let route = self.route(&request.caller.tenant, request.caller.user_id).await?;
+                        let evaluation = self.evaluate(&route, &attempt.task_id, answer).await;
+                        Ok::<_, Error>((evaluation, route.assignment))
+                    };
+                    let (evaluation, assignment) = evaluation.get_or_try_init(evaluate).await?.clone();
                     Ok(Command::SubmitAttempt {
                         attempt_id,
                         task_id: attempt.task_id.clone(),
@@ -99,13 +109,14 @@ impl Commands {
                         answer: self.seal_answer(request, answer).await?,
                         words,
                         duration_ms: attempt.duration_ms,
-                        verdict: verdict.clone(),
+                        evaluation,
+                        assignment,
                     })
                 },
                 |lesson, events| evaluated(lesson_id, attempt_id, &attempt.task_id, lesson, events),
             )
             .await?;
-        if metered.load(Ordering::Relaxed) && !outcome.stored {
+        if metered.load(Ordering::Relaxed) && !outcome.stored && outcome.answer.verdict.is_some() {
             // The process that counts evaluations does this in any case; doing it here too, the next attempt finds it done.
             if let Err(error) = self.count_evaluation(&context, request, attempt_id, outcome.position).await {
                 tracing::debug!(%error, "the evaluation is left to the process that counts them");
@@ -139,21 +150,6 @@ impl Commands {
         let Caller { tenant, user_id, .. } = &request.caller;
         Ok(self.vault.seal(tenant, *user_id, Field::Answer, answer).await?)
     }
-
-    pub(super) async fn evaluate(&self, task_id: &TaskId, answer: &str) -> Result<Verdict, Error> {
-        let task = self.catalog().task(task_id);
-        let (level, prompt) = task
-            .map_or((baeum_domain::level::Cefr::B1, String::new()), |(clip, task)| (clip.level, task.prompt.clone()));
-        let (evaluator, text) = (self.ports.evaluator.clone(), answer.to_owned());
-        let work = move || evaluator.evaluate(&Answer { prompt: &prompt, text: &text, level });
-        let model_id = self.ports.evaluator.model_id().to_owned();
-        let verdict = tokio::task::spawn_blocking(work).await.map_err(|error| {
-            // The message of a panic may quote the answer, which belongs in no log.
-            let reason = if error.is_panic() { "it panicked" } else { "it was cancelled" };
-            EvaluatorError::Failed { model_id, reason: reason.to_owned() }
-        })??;
-        Ok(verdict)
-    }
 }
 
 pub(super) fn evaluated(
@@ -163,12 +159,15 @@ pub(super) fn evaluated(
     lesson: &Lesson,
     events: &[Event],
 ) -> Evaluated {
-    let found = events.iter().find_map(|event| match event {
-        Event::EvaluationCompleted { verdict, .. } => Some(verdict.clone()),
+    let verdict = events.iter().find_map(|event| match event {
+        Event::EvaluationCompleted { verdict, passed, .. } => Some((verdict.clone(), *passed)),
         _ => None,
     });
-    let verdict = found.expect("a new attempt is always evaluated");
-    let left = super::Status::of(lesson_id, lesson).attempts_left;
-    let passed = verdict.score >= PASS_SCORE;
-    Evaluated { lesson_id, attempt_id, task_id: task_id.clone(), verdict, passed, attempts_left: left }
+    let deferred = events.iter().find_map(|event| match event {
+        Event::EvaluationDeferred { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    let attempts_left = super::Status::of(lesson_id, lesson).attempts_left;
+    let (verdict, passed) = verdict.unzip();
+    Evaluated { lesson_id, attempt_id, task_id: task_id.clone(), verdict, passed, deferred, attempts_left }
 }

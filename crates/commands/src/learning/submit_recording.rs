@@ -6,7 +6,7 @@ use baeum_domain::{
     Sealed,
     ids::{AttemptId, LessonId, TaskId, derive_id},
     learning::{
-        evaluation::Verdict,
+        evaluation::{Assignment, Verdict},
         lesson::{Command, Course, Event, Lesson},
         planning::TaskKind,
         speech::{Speech, SpeechError, SpeechVerdict, Spoken, SpokenWord},
@@ -75,14 +75,15 @@ impl Commands {
                     let (text, read) = self.text(course, recording)?;
                     let words = text::count_words(&text);
                     course.check_attempt(&recording.task_id, TaskKind::Speaking, words)?;
-                    let (spoken, verdict) =
-                        heard.get_or_try_init(|| self.listen(recording, text.clone(), read)).await?;
+                    let listen = || self.listen(request, recording, text.clone(), read);
+                    let (spoken, verdict, assignment) = heard.get_or_try_init(listen).await?;
                     Ok(Command::SubmitRecording {
                         attempt_id,
                         task_id: recording.task_id.clone(),
                         answer: self.seal_answer(request, &text).await?,
                         words,
                         verdict: verdict.clone(),
+                        assignment: assignment.clone(),
                         spoken: spoken.summary(),
                         detail: self.seal_detail(request, &spoken.words).await?,
                     })
@@ -106,12 +107,18 @@ impl Commands {
         if let Some(text) = &recording.text {
             return Ok((text::check(text, MAX_ANSWER)?.to_owned(), false));
         }
-        let attempted = course.tasks.contains_key(&recording.task_id);
+        let attempted = course.attempts_at(&recording.task_id) > 0;
         let task = self.catalog().task(&recording.task_id).filter(|_| attempted);
         task.map(|(_, task)| (task.sample.clone(), true)).ok_or(Error::NothingToRead)
     }
 
-    async fn listen(&self, recording: &Recording, text: String, read: bool) -> Result<(SpeechVerdict, Verdict), Error> {
+    async fn listen(
+        &self,
+        request: &Request,
+        recording: &Recording,
+        text: String,
+        read: bool,
+    ) -> Result<(SpeechVerdict, Verdict, Option<Assignment>), Error> {
         let listener = self.ports.listener.clone().ok_or(Error::NoListener)?;
         let (audio, said) = (recording.audio.clone(), text.clone());
         let model_id = listener.model_id().to_owned();
@@ -121,18 +128,19 @@ impl Commands {
             let reason = if error.is_panic() { "it panicked" } else { "it was cancelled" };
             SpeechError::Failed { model_id, reason: reason.to_owned() }
         })??;
-        let verdict = if read {
-            Verdict {
+        if read {
+            let verdict = Verdict {
                 score: spoken.score * spoken.completeness,
                 spans: Vec::new(),
                 model_id: spoken.model_id.clone(),
                 weights_hash: spoken.weights_hash.clone(),
                 latency_us: spoken.latency_us,
-            }
-        } else {
-            self.evaluate(&recording.task_id, &text).await?
-        };
-        Ok((spoken, verdict))
+            };
+            return Ok((spoken, verdict, None));
+        }
+        let route = self.route(&request.caller.tenant, request.caller.user_id).await?;
+        let verdict = self.evaluate_now(&route, &recording.task_id, &text).await?;
+        Ok((spoken, verdict, route.assignment))
     }
 
     async fn seal_detail(&self, request: &Request, words: &[SpokenWord]) -> Result<Sealed, Error> {

@@ -1,12 +1,15 @@
 //! Taking in evidence of what a learner masters.
 
-use baeum_domain::progress::progress::{Command, Error, Progress};
+use baeum_domain::progress::{
+    knowledge_tracing::{KnowledgeTracing, SKILLS},
+    progress::{Command, Error, Progress},
+};
 use baeum_eventlog::{CommandContext, ExecuteError, Loaded, Outcome};
 
 use crate::Commands;
 
 impl Commands {
-    /// Takes evidence in. Evidence that was taken in before changes nothing.
+    /// Takes evidence in, by the parameters that are in force. Evidence that was taken in before changes nothing.
     ///
     /// # Errors
     /// Evidence out of range, or a failing log.
@@ -15,7 +18,9 @@ impl Commands {
         context: &CommandContext,
         command: Command,
     ) -> Result<Outcome<()>, ExecuteError<Error>> {
-        let Command::Observe { learner_id, .. } = &command;
+        let Command::Observe { learner_id, source_position, source_type, evidence, .. } = command;
+        let tracing = self.log.load::<KnowledgeTracing>(&context.tenant, SKILLS).await?.state.tracing.clone();
+        let command = Command::Observe { learner_id, source_position, source_type, evidence, tracing };
         self.log
             .execute::<Progress, _, Error, _>(
                 context,

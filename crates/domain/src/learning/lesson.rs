@@ -3,16 +3,19 @@
 //! Life cycle: started with its plan; clips consumed and attempts submitted in any order that the rules allow; then
 //! completed or abandoned. Invariants: nothing happens in a lesson that is not started or has ended; a task is
 //! attempted only after its clip was consumed, at most [`MAX_ATTEMPTS_PER_TASK`] times, with enough words; a lesson is
-//! completed only when every clip was consumed and as many tasks as required were attempted.
+//! completed only when every clip was consumed and as many tasks as required were attempted and evaluated. An attempt
+//! whose evaluation was deferred is evaluated later, also in a lesson that has ended: no attempt stays without a verdict.
+//! A verdict can be disputed by its learner at any time, each part of it once; that changes no score.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    evaluation::Verdict,
+    evaluation::{Assignment, DeferralReason, Evaluation, Verdict},
     planning::{LessonPlan, TaskKind},
     speech::Spoken,
 };
@@ -35,6 +38,21 @@ pub struct SegmentRepeat {
     pub segment: u32,
     /// How many times more than once, 1 to 100.
     pub times: u32,
+}
+
+/// What a learner finds wrong in an evaluation.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum DisputeKind {
+    /// What a span marks is right.
+    FalseMark,
+    /// There is a mistake that no span marks.
+    MissedMistake,
+    /// The score is too low or too high.
+    Score,
 }
 
 /// What can have happened in a lesson.
@@ -106,7 +124,22 @@ pub enum Event {
         /// How long the learner worked or spoke, in milliseconds, where measured.
         duration_ms: Option<u32>,
     },
-    /// An attempt was evaluated.
+    /// An attempt could not be evaluated when it came in, and will be.
+    EvaluationDeferred {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The attempt.
+        attempt_id: AttemptId,
+        /// The task.
+        task_id: TaskId,
+        /// Why.
+        reason: DeferralReason,
+        /// The arm of an experiment by whose model it is to be evaluated.
+        assignment: Option<Assignment>,
+    },
+    /// An attempt was evaluated. Version 1 had no `assignment`.
     EvaluationCompleted {
         /// The lesson.
         lesson_id: LessonId,
@@ -124,6 +157,21 @@ pub enum Event {
         verdict: Verdict,
         /// Whether the score reached [`PASS_SCORE`].
         passed: bool,
+        /// The arm of an experiment that decided by which model.
+        assignment: Option<Assignment>,
+    },
+    /// The learner says that an evaluation is wrong.
+    EvaluationDisputed {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Whose lesson.
+        learner_id: UserId,
+        /// The attempt.
+        attempt_id: AttemptId,
+        /// Which of the verdict's spans, from 0; `None` for the verdict as a whole.
+        span: Option<u32>,
+        /// What is wrong.
+        kind: DisputeKind,
     },
     /// It was judged how a recording was spoken. The recording itself is kept nowhere.
     PronunciationAssessed {
@@ -167,6 +215,8 @@ pub enum Event {
 }
 
 impl DomainEvent for Event {
+    const VERSIONS: &'static [(&'static str, u16)] = &[("EvaluationCompleted", 2)];
+
     fn event_type(&self) -> &'static str {
         self.into()
     }
@@ -194,7 +244,13 @@ pub struct Course {
     pub viewings: BTreeSet<ViewingId>,
     /// Attempts taken in.
     pub attempts: BTreeSet<AttemptId>,
-    /// Attempts and best score of each attempted task.
+    /// Attempts that wait for their verdict.
+    pub pending: BTreeMap<AttemptId, Pending>,
+    /// How many spans the verdict on each evaluated attempt has.
+    pub spans: BTreeMap<AttemptId, u32>,
+    /// What the learner disputes, in the order in which they said so.
+    pub disputes: Vec<Dispute>,
+    /// Attempts and best score of each task that was attempted and evaluated.
     pub tasks: BTreeMap<TaskId, Attempted>,
     /// Time spent, in milliseconds.
     pub active_ms: u64,
@@ -202,10 +258,34 @@ pub struct Course {
     pub ending: Option<Ending>,
 }
 
+/// An attempt that waits for its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The task.
+    pub task_id: TaskId,
+    /// How it was answered.
+    pub kind: TaskKind,
+    /// The answer, sealed.
+    pub answer: Sealed,
+    /// The arm of an experiment by whose model it is to be evaluated.
+    pub assignment: Option<Assignment>,
+}
+
+/// What a learner disputes of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// The attempt.
+    pub attempt_id: AttemptId,
+    /// Which span, or the verdict as a whole.
+    pub span: Option<u32>,
+    /// What is wrong.
+    pub kind: DisputeKind,
+}
+
 /// How far a task got.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempted {
-    /// Attempts made.
+    /// Attempts made and evaluated.
     pub attempts: u32,
     /// The best score, 0 to 1.
     pub best_score: f64,
@@ -263,9 +343,22 @@ pub enum Command {
         words: u32,
         /// Milliseconds worked or spoken, where measured.
         duration_ms: Option<u32>,
+        /// What the model found, or why it will later.
+        evaluation: Evaluation,
+        /// The arm of an experiment that decided by which model.
+        assignment: Option<Assignment>,
+    },
+    /// Take in the verdict on an attempt that waits for it.
+    CompleteEvaluation {
+        /// The attempt.
+        attempt_id: AttemptId,
         /// What the model found.
         verdict: Verdict,
+        /// The arm of an experiment that decided by which model; none where another model had to do.
+        assignment: Option<Assignment>,
     },
+    /// Say that an evaluation is wrong.
+    DisputeEvaluation(Dispute),
     /// Answer a task by a recording.
     SubmitRecording {
         /// This attempt.
@@ -278,6 +371,8 @@ pub enum Command {
         words: u32,
         /// What the evaluator found in the text.
         verdict: Verdict,
+        /// The arm of an experiment that decided by which model.
+        assignment: Option<Assignment>,
         /// What was heard.
         spoken: Spoken,
         /// The verdict on every word and sound, sealed.
@@ -360,6 +455,41 @@ pub enum Error {
     /// The task was attempted too often.
     #[error("task {0} was attempted {MAX_ATTEMPTS_PER_TASK} times, which is the limit: go on to another task")]
     TooManyAttempts(TaskId),
+    /// There is no such attempt.
+    #[error("lesson {lesson_id} has no attempt {attempt_id}")]
+    UnknownAttempt {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// The attempt.
+        attempt_id: AttemptId,
+    },
+    /// The attempt waits for its verdict.
+    #[error("attempt {0} has no verdict yet: wait for it")]
+    NotEvaluated(AttemptId),
+    /// The verdict has no such span.
+    #[error("the verdict on attempt {attempt_id} has {spans} spans, from 0: there is no span {span}")]
+    UnknownSpan {
+        /// The attempt.
+        attempt_id: AttemptId,
+        /// Spans of its verdict.
+        spans: u32,
+        /// The one that was named.
+        span: u32,
+    },
+    /// What is disputed does not fit whether a span is named.
+    #[error("a false mark names the span that is wrong, and what else is disputed names none")]
+    SpanUnfit,
+    /// The learner has said otherwise.
+    #[error("this part of the verdict on attempt {0} was disputed on another ground")]
+    AlreadyDisputed(AttemptId),
+    /// All work is done, but verdicts are missing.
+    #[error("lesson {lesson_id} has {pending} attempts that wait for their evaluation: complete it when they have it")]
+    EvaluationPending {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// Attempts without a verdict.
+        pending: u32,
+    },
     /// There is more to do before the end.
     #[error("lesson {lesson_id} is not done: {clips_left} clips to watch, {attempts_left} tasks to attempt")]
     NotDone {
@@ -375,6 +505,7 @@ pub enum Error {
 impl Decider for Lesson {
     const AGGREGATE: &'static str = "lesson";
     const CONTEXT: &'static str = "learning";
+    const SNAPSHOT_VERSION: u16 = 3;
     type Command = Command;
     type Event = Event;
     type Error = Error;
@@ -395,8 +526,12 @@ impl Decider for Lesson {
                 Some(course),
             ) => course.consume_clip(viewing_id, clip_id, watched_ms, speed_percent, repeats, local_date),
             (command @ Command::SubmitAttempt { .. }, Some(course)) => course.submit_attempt(command),
+            (Command::CompleteEvaluation { attempt_id, verdict, assignment }, Some(course)) => {
+                course.complete_evaluation(attempt_id, verdict, assignment)
+            }
+            (Command::DisputeEvaluation(dispute), Some(course)) => course.dispute(dispute),
             (
-                Command::SubmitRecording { attempt_id, task_id, answer, words, verdict, spoken, detail },
+                Command::SubmitRecording { attempt_id, task_id, answer, words, verdict, assignment, spoken, detail },
                 Some(course),
             ) => {
                 let attempt = Command::SubmitAttempt {
@@ -406,7 +541,8 @@ impl Decider for Lesson {
                     answer,
                     words,
                     duration_ms: Some(spoken.fluency.speaking_ms),
-                    verdict,
+                    evaluation: Evaluation::Given(verdict),
+                    assignment,
                 };
                 let mut events = course.submit_attempt(attempt)?;
                 if !events.is_empty() {
@@ -436,6 +572,9 @@ impl Decider for Lesson {
                 consumed: BTreeSet::new(),
                 viewings: BTreeSet::new(),
                 attempts: BTreeSet::new(),
+                pending: BTreeMap::new(),
+                spans: BTreeMap::new(),
+                disputes: Vec::new(),
                 tasks: BTreeMap::new(),
                 active_ms: 0,
                 ending: None,
@@ -450,19 +589,41 @@ impl Decider for Lesson {
                 course.viewings.insert(*viewing_id);
                 course.active_ms += u64::from(*watched_ms);
             }
-            Event::AttemptSubmitted { attempt_id, duration_ms, .. } => {
+            Event::AttemptSubmitted { attempt_id, task_id, kind, answer, duration_ms, .. } => {
                 course.attempts.insert(*attempt_id);
+                let (task_id, kind, answer) = (task_id.clone(), *kind, answer.clone());
+                course.pending.insert(*attempt_id, Pending { task_id, kind, answer, assignment: None });
                 course.active_ms += u64::from(duration_ms.unwrap_or(0));
             }
-            Event::EvaluationCompleted { task_id, verdict, .. } => {
+            Event::EvaluationDeferred { attempt_id, assignment, .. } => {
+                if let Some(pending) = course.pending.get_mut(attempt_id) {
+                    pending.assignment.clone_from(assignment);
+                }
+            }
+            Event::EvaluationCompleted { attempt_id, task_id, verdict, .. } => {
+                course.pending.remove(attempt_id);
+                course.spans.insert(*attempt_id, u32::try_from(verdict.spans.len()).unwrap_or(u32::MAX));
                 let task =
                     course.tasks.entry(task_id.clone()).or_insert(Attempted { attempts: 0, best_score: verdict.score });
                 task.attempts += 1;
                 task.best_score = task.best_score.max(verdict.score);
             }
+            Event::EvaluationDisputed { attempt_id, span, kind, .. } => {
+                course.disputes.push(Dispute { attempt_id: *attempt_id, span: *span, kind: *kind });
+            }
             Event::LessonCompleted { .. } => course.ending = Some(Ending::Completed),
             Event::LessonAbandoned { .. } => course.ending = Some(Ending::Abandoned),
         }
+    }
+
+    fn upcast(event_type: &str, version: u16, payload: &Value) -> Option<Value> {
+        if (event_type, version) != ("EvaluationCompleted", 1) {
+            return None;
+        }
+        // Before experiments one model evaluated everybody.
+        let mut payload = payload.clone();
+        payload.as_object_mut()?.insert("assignment".into(), Value::Null);
+        Some(payload)
     }
 }
 
@@ -545,39 +706,94 @@ impl Course {
     }
 
     fn submit_attempt(&self, command: Command) -> Result<Vec<Event>, Error> {
-        let Command::SubmitAttempt { attempt_id, task_id, kind, answer, words, duration_ms, verdict } = command else {
+        let Command::SubmitAttempt { attempt_id, task_id, kind, answer, words, duration_ms, evaluation, assignment } =
+            command
+        else {
             return Ok(vec![]);
         };
         if self.attempts.contains(&attempt_id) {
             return Ok(vec![]);
         }
         self.check_attempt(&task_id, kind, words)?;
-        let focus = self.plan.tasks.iter().find(|task| task.task_id == task_id).map(|task| task.focus.clone());
-        let focus = focus.expect("a task that passed the check is in the plan");
         let (lesson_id, learner_id) = (self.lesson_id, self.learner_id);
-        Ok(vec![
-            Event::AttemptSubmitted {
-                lesson_id,
-                learner_id,
-                attempt_id,
-                task_id: task_id.clone(),
-                kind,
-                ordinal: self.attempts_at(&task_id) + 1,
-                answer,
-                words,
-                duration_ms,
-            },
-            Event::EvaluationCompleted {
-                lesson_id,
-                learner_id,
-                attempt_id,
-                task_id,
-                skill: kind.skill(),
-                focus,
-                passed: verdict.score >= PASS_SCORE,
-                verdict,
-            },
-        ])
+        let submitted = Event::AttemptSubmitted {
+            lesson_id,
+            learner_id,
+            attempt_id,
+            task_id: task_id.clone(),
+            kind,
+            ordinal: self.attempts_at(&task_id) + 1,
+            answer,
+            words,
+            duration_ms,
+        };
+        let evaluated = match evaluation {
+            Evaluation::Given(verdict) => self.evaluated(attempt_id, task_id, kind, verdict, assignment),
+            Evaluation::Deferred(reason) => {
+                Event::EvaluationDeferred { lesson_id, learner_id, attempt_id, task_id, reason, assignment }
+            }
+        };
+        Ok(vec![submitted, evaluated])
+    }
+
+    /// A lesson that has ended takes verdicts too.
+    fn complete_evaluation(
+        &self,
+        attempt_id: AttemptId,
+        verdict: Verdict,
+        assignment: Option<Assignment>,
+    ) -> Result<Vec<Event>, Error> {
+        match self.pending.get(&attempt_id).cloned() {
+            Some(Pending { task_id, kind, .. }) => {
+                Ok(vec![self.evaluated(attempt_id, task_id, kind, verdict, assignment)])
+            }
+            None if self.attempts.contains(&attempt_id) => Ok(vec![]),
+            None => Err(Error::UnknownAttempt { lesson_id: self.lesson_id, attempt_id }),
+        }
+    }
+
+    /// A learner may look at a verdict long after the lesson, and dispute it then.
+    fn dispute(&self, dispute: Dispute) -> Result<Vec<Event>, Error> {
+        let Dispute { attempt_id, span, kind } = dispute;
+        let (lesson_id, learner_id) = (self.lesson_id, self.learner_id);
+        let spans = match self.spans.get(&attempt_id) {
+            Some(spans) => *spans,
+            None if self.attempts.contains(&attempt_id) => return Err(Error::NotEvaluated(attempt_id)),
+            None => return Err(Error::UnknownAttempt { lesson_id, attempt_id }),
+        };
+        if span.is_some() != (kind == DisputeKind::FalseMark) {
+            return Err(Error::SpanUnfit);
+        }
+        if let Some(span) = span.filter(|span| *span >= spans) {
+            return Err(Error::UnknownSpan { attempt_id, spans, span });
+        }
+        match self.disputes.iter().find(|known| (known.attempt_id, known.span) == (attempt_id, span)) {
+            Some(known) if known.kind == kind => Ok(vec![]),
+            Some(_) => Err(Error::AlreadyDisputed(attempt_id)),
+            None => Ok(vec![Event::EvaluationDisputed { lesson_id, learner_id, attempt_id, span, kind }]),
+        }
+    }
+
+    fn evaluated(
+        &self,
+        attempt_id: AttemptId,
+        task_id: TaskId,
+        kind: TaskKind,
+        verdict: Verdict,
+        assignment: Option<Assignment>,
+    ) -> Event {
+        let focus = self.plan.tasks.iter().find(|task| task.task_id == task_id).map(|task| task.focus.clone());
+        Event::EvaluationCompleted {
+            lesson_id: self.lesson_id,
+            learner_id: self.learner_id,
+            attempt_id,
+            task_id,
+            skill: kind.skill(),
+            focus: focus.expect("a task that was attempted is in the plan"),
+            passed: verdict.score >= PASS_SCORE,
+            verdict,
+            assignment,
+        }
     }
 
     fn complete(&self, local_date: NaiveDate) -> Result<Vec<Event>, Error> {
@@ -587,9 +803,12 @@ impl Course {
         self.must_be_open()?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let clips_left = count(self.plan.clips.len().saturating_sub(self.consumed.len()));
-        let attempts_left = self.plan.required_attempts.saturating_sub(count(self.tasks.len()));
+        let attempts_left = self.attempts_left();
         if clips_left > 0 || attempts_left > 0 {
             return Err(Error::NotDone { lesson_id: self.lesson_id, clips_left, attempts_left });
+        }
+        if count(self.tasks.len()) < self.plan.required_attempts {
+            return Err(Error::EvaluationPending { lesson_id: self.lesson_id, pending: count(self.pending.len()) });
         }
         let scores: f64 = self.tasks.values().map(|task| task.best_score).sum();
         Ok(vec![Event::LessonCompleted {
@@ -603,8 +822,17 @@ impl Course {
         }])
     }
 
-    fn attempts_at(&self, task_id: &TaskId) -> u32 {
-        self.tasks.get(task_id).map_or(0, |task| task.attempts)
+    /// How often a task was attempted.
+    pub fn attempts_at(&self, task_id: &TaskId) -> u32 {
+        let pending = self.pending.values().filter(|pending| pending.task_id == *task_id).count();
+        self.tasks.get(task_id).map_or(0, |task| task.attempts) + u32::try_from(pending).unwrap_or(u32::MAX)
+    }
+
+    /// Tasks that must still be attempted. Those whose attempts wait for their evaluation were attempted.
+    pub fn attempts_left(&self) -> u32 {
+        let attempted = self.tasks.keys().chain(self.pending.values().map(|pending| &pending.task_id));
+        let attempted = u32::try_from(attempted.collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX);
+        self.plan.required_attempts.saturating_sub(attempted)
     }
 
     fn must_be_open(&self) -> Result<(), Error> {
@@ -618,7 +846,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{learning::planning::*, learning::speech::Fluency, level::Cefr, spec::given};
+    use crate::{ids::ExperimentId, learning::planning::*, learning::speech::Fluency, level::Cefr, spec::given};
     use uuid::Uuid;
 
     const LEARNER: UserId = UserId(Uuid::from_u128(1));
@@ -696,7 +924,8 @@ mod tests {
             answer: answer(),
             words,
             duration_ms: Some(1000),
-            verdict: verdict(0.8),
+            evaluation: Evaluation::Given(verdict(0.8)),
+            assignment: None,
         }
     }
 
@@ -722,6 +951,7 @@ mod tests {
                 focus: "articles".parse().expect("a valid focus"),
                 verdict: verdict(0.8),
                 passed: true,
+                assignment: None,
             },
         ]
     }
@@ -756,6 +986,7 @@ mod tests {
             answer: answer(),
             words,
             verdict: verdict(0.8),
+            assignment: None,
             spoken: spoken.clone(),
             detail: answer(),
         };
@@ -813,6 +1044,129 @@ mod tests {
         given::<Lesson>([started(), consumed(60_000, 100, 0, true)])
             .when(submit(1, "cafe-w1", 5))
             .then(submitted(1, 1));
+    }
+
+    fn arm() -> Assignment {
+        Assignment { experiment_id: ExperimentId(Uuid::from_u128(7)), arm: "large".into() }
+    }
+
+    fn defer(attempt: u128) -> Command {
+        let mut command = submit(attempt, "cafe-w1", 5);
+        if let Command::SubmitAttempt { evaluation, assignment, .. } = &mut command {
+            (*evaluation, *assignment) = (Evaluation::Deferred(DeferralReason::Late), Some(arm()));
+        }
+        command
+    }
+
+    fn deferred(attempt: u128, ordinal: u32) -> [Event; 2] {
+        let [submitted, _] = submitted(attempt, ordinal);
+        let deferred = Event::EvaluationDeferred {
+            lesson_id: LESSON,
+            learner_id: LEARNER,
+            attempt_id: AttemptId(Uuid::from_u128(attempt)),
+            task_id: task("cafe-w1"),
+            reason: DeferralReason::Late,
+            assignment: Some(arm()),
+        };
+        [submitted, deferred]
+    }
+
+    fn evaluate(attempt: u128) -> Command {
+        let attempt_id = AttemptId(Uuid::from_u128(attempt));
+        Command::CompleteEvaluation { attempt_id, verdict: verdict(0.8), assignment: Some(arm()) }
+    }
+
+    fn evaluated_later(attempt: u128) -> Event {
+        let [_, mut evaluated] = submitted(attempt, 1);
+        if let Event::EvaluationCompleted { assignment, .. } = &mut evaluated {
+            *assignment = Some(arm());
+        }
+        evaluated
+    }
+
+    #[test]
+    fn an_attempt_whose_evaluation_is_deferred_is_evaluated_once_and_says_by_which_arm() {
+        let watched = [started(), consumed(60_000, 100, 0, true)];
+        given::<Lesson>(watched.clone()).when(defer(1)).then(deferred(1, 1));
+        let waiting = watched.into_iter().chain(deferred(1, 1));
+        given::<Lesson>(waiting.clone()).when(evaluate(1)).then([evaluated_later(1)]);
+        given::<Lesson>(waiting.clone().chain([evaluated_later(1)])).when(evaluate(1)).then([]);
+        given::<Lesson>(waiting).when(evaluate(2)).then_refused("has no attempt");
+    }
+
+    #[test]
+    fn a_lesson_is_not_completed_while_the_verdicts_that_it_needs_are_missing() {
+        let waiting = [started(), consumed(60_000, 100, 0, true)].into_iter().chain(deferred(1, 1));
+        let complete = || Command::Complete { local_date: today() };
+        given::<Lesson>(waiting.clone()).when(complete()).then_refused("1 attempts that wait for their evaluation");
+        given::<Lesson>(waiting.clone().chain(submitted(2, 2))).when(complete()).then([Event::LessonCompleted {
+            lesson_id: LESSON,
+            learner_id: LEARNER,
+            clips: 1,
+            attempts: 1,
+            mean_score: 0.8,
+            active_ms: 62_000,
+            local_date: today(),
+        }]);
+        let abandoned = Event::LessonAbandoned { lesson_id: LESSON, learner_id: LEARNER };
+        given::<Lesson>(waiting.chain([abandoned])).when(evaluate(1)).then([evaluated_later(1)]);
+    }
+
+    #[test]
+    fn attempts_that_wait_count_towards_the_limit_of_a_task() {
+        let mut history = vec![started(), consumed(60_000, 100, 0, true)];
+        for n in 1..=MAX_ATTEMPTS_PER_TASK {
+            history.extend(deferred(u128::from(n), n));
+        }
+        given::<Lesson>(history).when(defer(99)).then_refused("which is the limit");
+    }
+
+    #[test]
+    fn a_learner_disputes_each_part_of_a_verdict_once() {
+        use super::super::evaluation::{ErrorCategory, ErrorSpan};
+        let [attempt, mut evaluated] = submitted(1, 1);
+        if let Event::EvaluationCompleted { verdict, .. } = &mut evaluated {
+            let category = ErrorCategory::Article;
+            verdict.spans = vec![ErrorSpan { start: 0, end: 3, category, confidence: 0.9, suggestion: None }];
+        }
+        let history = vec![started(), consumed(60_000, 100, 0, true), attempt, evaluated];
+        let attempt_id = AttemptId(Uuid::from_u128(1));
+        let dispute = |span, kind| Command::DisputeEvaluation(Dispute { attempt_id, span, kind });
+        let disputed = |span, kind| {
+            let (lesson_id, learner_id) = (LESSON, LEARNER);
+            Event::EvaluationDisputed { lesson_id, learner_id, attempt_id, span, kind }
+        };
+        let (mark, missed, score) = (DisputeKind::FalseMark, DisputeKind::MissedMistake, DisputeKind::Score);
+        let given_them = || given::<Lesson>(history.clone());
+        given_them().when(dispute(Some(0), mark)).then([disputed(Some(0), mark)]);
+        given_them().when(dispute(None, missed)).then([disputed(None, missed)]);
+        given_them().when(dispute(Some(1), mark)).then_refused("there is no span 1");
+        given_them().when(dispute(None, mark)).then_refused("names the span");
+        given_them().when(dispute(Some(0), score)).then_refused("names none");
+        let again = || given::<Lesson>(history.iter().cloned().chain([disputed(None, missed)]));
+        again().when(dispute(None, score)).then_refused("on another ground");
+        again().when(dispute(Some(0), mark)).then([disputed(Some(0), mark)]);
+        let ended = Event::LessonAbandoned { lesson_id: LESSON, learner_id: LEARNER };
+        given::<Lesson>(history.iter().cloned().chain([ended]))
+            .when(dispute(None, score))
+            .then([disputed(None, score)]);
+        let waiting = [started(), consumed(60_000, 100, 0, true)].into_iter().chain(deferred(1, 1));
+        given::<Lesson>(waiting.clone()).when(dispute(None, score)).then_refused("no verdict yet");
+        given::<Lesson>([started()]).when(dispute(None, score)).then_refused("has no attempt");
+    }
+
+    #[test]
+    fn a_new_reader_lifts_an_evaluation_of_version_1_to_one_without_an_experiment() {
+        let [_, evaluated] = submitted(1, 1);
+        let mut stored = serde_json::to_value(&evaluated).expect("an event is JSON");
+        let body = stored["EvaluationCompleted"].as_object_mut().expect("an object");
+        body.remove("assignment");
+        let body = Value::Object(body.clone());
+        let lifted = Lesson::upcast("EvaluationCompleted", 1, &body).expect("an upcaster");
+        let read: Event =
+            serde_json::from_value(serde_json::json!({ "EvaluationCompleted": lifted })).expect("version 2");
+        assert_eq!(read, evaluated);
+        assert_eq!(Lesson::upcast("EvaluationCompleted", 2, &body), None);
     }
 
     #[test]

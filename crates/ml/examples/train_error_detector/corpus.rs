@@ -39,6 +39,14 @@ pub(crate) struct Example {
 }
 
 impl Example {
+    /// The words, each mistake followed by its category.
+    pub(crate) fn marked(&self) -> String {
+        let name = |tag: u32| tags::TAGS.get(tag as usize).copied().flatten();
+        let one =
+            |(word, tag): (&String, &u32)| name(*tag).map_or_else(|| word.clone(), |tag| format!("{word}[{tag}]"));
+        self.words.iter().zip(&self.tags).map(one).collect::<Vec<_>>().join(" ")
+    }
+
     pub(crate) fn tokens(&self) -> Vec<Token> {
         self.words.iter().zip(0..).map(|(word, at)| Token::bare(word, at)).collect()
     }
@@ -60,7 +68,7 @@ pub(crate) struct Clean {
     pub(crate) test: Vec<Vec<Word>>,
 }
 
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
@@ -124,7 +132,7 @@ fn conllu_word(line: &str) -> Option<Word> {
     }
 }
 
-/// The catalogue's own sentences, tagged with the commonest tag of each word.
+/// The catalogue's own sentences.
 pub(crate) fn catalogue(folder: &Path, lexicon: &Lexicon) -> Vec<Vec<Word>> {
     let mut sentences = Vec::new();
     for path in files_below(folder, ".toml") {
@@ -134,9 +142,9 @@ pub(crate) fn catalogue(folder: &Path, lexicon: &Lexicon) -> Vec<Vec<Word>> {
         for text in texts {
             let tokens = tokenize::tokenize(&text);
             for range in tokenize::sentences(&tokens) {
-                let words: Vec<Word> = tokens[range].iter().map(|t| lexicon.tagged(&t.text)).collect();
-                if words.len() >= 4 && words.iter().all(|w| w.form.is_ascii()) {
-                    sentences.push(words);
+                let words: Vec<String> = tokens[range].iter().map(|t| t.text.clone()).collect();
+                if words.len() >= 4 && words.iter().all(|word| word.is_ascii()) {
+                    sentences.push(lexicon.tagged(&words));
                 }
             }
         }
@@ -186,9 +194,14 @@ pub(crate) fn pair_examples(pair: &Pair, category: ErrorCategory) -> Option<[Exa
     })
 }
 
-/// FCE as tokens with c or i: only measured on, never trained on.
+/// FCE's test part as tokens with c or i: only measured on, never trained on.
 pub(crate) fn fce(data: &Path) -> anyhow_lite::Result<Vec<Example>> {
-    let path = data.join("fce/fce-public.test.original.tsv");
+    fce_part(data, "test")
+}
+
+/// A part of FCE. Its training part may train only what is not passed on: the licence is for research.
+pub(crate) fn fce_part(data: &Path, part: &str) -> anyhow_lite::Result<Vec<Example>> {
+    let path = data.join(format!("fce/fce-public.{part}.original.tsv"));
     let text = fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
     let mut all = vec![Example::default()];
     for line in text.lines() {

@@ -10,15 +10,23 @@
 
 mod corpus;
 mod corrupt;
+mod counts;
 mod draft;
+mod engine;
 mod learn;
 mod lexicon;
 mod measure;
+mod mistakes_choice;
 mod mistakes_form;
 mod mistakes_function;
 mod mistakes_word;
+mod plain;
+mod plots;
 mod rng;
+mod rounds;
 mod score;
+mod start;
+mod tagger;
 mod templates;
 mod wordlists;
 
@@ -37,12 +45,14 @@ use candle_core::{DType, Device, Tensor};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use corpus::anyhow_lite::Result;
+use corpus::anyhow_lite::{Context, Result};
 use corpus::{Clean, Example, Pair};
 use corrupt::Corruptor;
+use counts::{Counts, word_keys};
 use learn::Learner;
 use lexicon::Lexicon;
 use rng::Rng;
+use rounds::{Dealer, Texts};
 
 /// The system allocator is several times slower on the many short-lived tensors of training.
 #[global_allocator]
@@ -103,12 +113,18 @@ enum Command {
         /// Folder to write to.
         #[arg(long, default_value = "crates/ml/weights")]
         out: PathBuf,
-        /// Passes over the data.
-        #[arg(long, default_value_t = 24)]
-        epochs: u32,
+        /// Rounds. Weights are written after every fourth, with a calibration that is not fitted yet.
+        #[arg(long, default_value_t = 60)]
+        rounds: u32,
+        /// Sentences of a round.
+        #[arg(long, default_value_t = 24_000)]
+        sentences: usize,
         /// Seed of everything random.
         #[arg(long, default_value_t = 7)]
         seed: u64,
+        /// Weights of an earlier training to begin with, instead of random ones.
+        #[arg(long)]
+        start: Option<PathBuf>,
         /// Highest learning rate.
         #[arg(long, default_value_t = 2e-3)]
         rate: f64,
@@ -131,6 +147,17 @@ enum Command {
         /// Writes the figures into the manifest as well.
         #[arg(long)]
         write: bool,
+        /// Draws the calibration of marks into this folder, as SVG.
+        #[arg(long)]
+        plots: Option<PathBuf>,
+    },
+    /// Prints sentences with the mistakes that training puts into them, each mistake followed by its category.
+    Sample {
+        #[command(flatten)]
+        data: Data,
+        /// How many.
+        #[arg(long, default_value_t = 40)]
+        sentences: usize,
     },
     /// Measures how long a verdict takes.
     Latency,
@@ -153,9 +180,21 @@ struct Data {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Train { data, out, epochs, seed, rate } => train(&data, &out, epochs, seed, rate),
+        Command::Train { data, out, rounds, sentences, seed, start, rate } => {
+            train(&data, &out, &Plan { rounds, sentences, seed, start, rate })
+        }
         Command::Calibrate { data, weights } => calibrate(&data, &weights),
-        Command::Evaluate { data, weights, write } => evaluate(&data, &weights, write),
+        Command::Evaluate { data, weights, write, plots } => evaluate(&data, &weights, write, plots.as_deref()),
+        Command::Sample { data, sentences } => {
+            let Read { plain, lexicon, .. } = texts(&data)?;
+            let corruptor = Corruptor::new(&lexicon, CLEAN_SHARE);
+            let mut rng = Rng::new(MEASURE_SEED);
+            for _ in 0..sentences {
+                let Some(words) = rng.pick(&plain).map(|words| lexicon.tagged(words)) else { continue };
+                println!("{}", corruptor.example(&words, &mut rng).marked());
+            }
+            Ok(())
+        }
         Command::Latency => {
             println!("{:#}", measure::latency(&ErrorDetector::load()?)?);
             Ok(())
@@ -182,25 +221,42 @@ fn load(folder: &Path) -> Result<ErrorDetector> {
     Ok(ErrorDetector::from_bytes(&weights, &manifest)?)
 }
 
+/// What was read, and what is known of its words.
+struct Read {
+    clean: Clean,
+    plain: Vec<Vec<String>>,
+    lexicon: Arc<Lexicon>,
+}
+
 /// All clean sentences, and what is known of their words.
-fn texts(data: &Data) -> Result<(Clean, Arc<Lexicon>)> {
+fn texts(data: &Data) -> Result<Read> {
     let mut clean = corpus::treebanks(&data.data)?;
-    let own = corpus::catalogue(&data.catalog, &Lexicon::learn(&clean.train));
+    let plain = plain::sentences_below(&data.data.join("text"))?;
+    let mut lexicon = Lexicon::learn(&clean.train);
+    let own = corpus::catalogue(&data.catalog, &lexicon);
+    lexicon.count_plain(&plain);
+    let misspellings = data.data.join("codespell/codespell_lib/data/dictionary.txt");
+    lexicon.read_misspellings(&fs::read_to_string(&misspellings).context(|| misspellings.display().to_string())?);
     println!(
-        "sentences: train {}, catalogue {}, validation {}, test {}",
+        "sentences: treebanks {}, catalogue {}, plain {} ({} words), validation {}, test {}",
         clean.train.len(),
         own.len(),
+        plain.len(),
+        plain.iter().map(Vec::len).sum::<usize>(),
         clean.validation.len(),
         clean.test.len()
     );
     clean.train.extend(own);
-    let lexicon = Arc::new(Lexicon::learn(&clean.train));
-    Ok((clean, lexicon))
+    Ok(Read { clean, plain, lexicon: Arc::new(lexicon) })
 }
 
-fn evaluate(data: &Data, weights: &Path, write: bool) -> Result<()> {
-    let (clean, lexicon) = texts(data)?;
-    let metrics = measured(&load(weights)?, &data.data, &clean, &lexicon)?;
+fn evaluate(data: &Data, weights: &Path, write: bool, plots: Option<&Path>) -> Result<()> {
+    let Read { clean, lexicon, .. } = texts(data)?;
+    let detector = load(weights)?;
+    if let Some(folder) = plots {
+        draw(&detector, folder, &data.data, &clean, &lexicon)?;
+    }
+    let metrics = measured(&detector, &data.data, &clean, &lexicon)?;
     println!("{metrics:#}");
     if write {
         let path = weights.join(MANIFEST);
@@ -211,8 +267,31 @@ fn evaluate(data: &Data, weights: &Path, write: bool) -> Result<()> {
     Ok(())
 }
 
+/// Reliability of marks on the validation part, with mistakes put in, and on the FCE test part where it is there.
+fn draw(detector: &ErrorDetector, folder: &Path, data: &Path, clean: &Clean, lexicon: &Arc<Lexicon>) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let threshold = detector.calibration().threshold;
+    let put = |name: &str, title: &str, examples: &[Example]| -> Result<()> {
+        let bins = plots::bins(&measure::look(detector, examples)?);
+        let path = folder.join(name);
+        Ok(fs::write(path, plots::reliability(title, &bins, measure::short(threshold)))?)
+    };
+    put("reliability-validation.svg", "EWT validation, mistakes put in", &validation(clean, lexicon))?;
+    if let Ok(examples) = corpus::fce(data) {
+        put("reliability-fce-test.svg", "FCE test, mistakes of learners", &examples)?;
+    }
+    Ok(())
+}
+
+/// The validation part with mistakes put in, always the same.
+fn validation(clean: &Clean, lexicon: &Arc<Lexicon>) -> Vec<Example> {
+    let mut rng = Rng::new(MEASURE_SEED + 1);
+    let corruptor = Corruptor::new(lexicon, CLEAN_SHARE);
+    clean.validation.iter().map(|words| corruptor.example(words, &mut rng)).collect()
+}
+
 fn calibrate(data: &Data, folder: &Path) -> Result<()> {
-    let (clean, lexicon) = texts(data)?;
+    let Read { clean, lexicon, .. } = texts(data)?;
     let manifest: Manifest = serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?;
     let weights = fs::read(folder.join(WEIGHTS))?;
     if sha256(&weights) != manifest.weights_sha256 {
@@ -220,21 +299,19 @@ fn calibrate(data: &Data, folder: &Path) -> Result<()> {
     }
     let mut tensors = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)?;
     tensors.remove("calibration");
-    let vocabulary = tensors.remove("vocabulary").ok_or("the weights have no vocabulary")?.to_vec1::<u8>()?;
-    finish(&tensors, &String::from_utf8(vocabulary)?, manifest, (&data.data, folder), &clean, &lexicon)
+    finish(&tensors, manifest, (&data.data, folder), &clean, &lexicon)
 }
 
 /// Fits what is fitted after training, measures, and writes weights and manifest. From f16 or f32, the same.
 fn finish(
     tensors: &HashMap<String, Tensor>,
-    vocabulary: &str,
     mut manifest: Manifest,
     (data, out): (&Path, &Path),
     clean: &Clean,
     lexicon: &Arc<Lexicon>,
 ) -> Result<()> {
     let mut with = |calibration: Calibration| -> Result<(Vec<u8>, ErrorDetector)> {
-        let weights = serialized(tensors, vocabulary, calibration)?;
+        let weights = serialized(tensors, calibration)?;
         manifest.weights_sha256 = sha256(&weights);
         let detector = ErrorDetector::from_bytes(&weights, &serde_json::to_string(&manifest)?)?;
         Ok((weights, detector))
@@ -243,44 +320,71 @@ fn finish(
     let calibration = calibrated(detector, clean, lexicon)?;
     let (weights, detector) = with(calibration)?;
     manifest.metrics = measured(&detector, data, clean, lexicon)?;
-    fs::create_dir_all(out)?;
-    fs::write(out.join(WEIGHTS), &weights)?;
-    fs::write(out.join(MANIFEST), format!("{}\n", serde_json::to_string_pretty(&manifest)?))?;
+    write(out, &weights, &manifest)?;
     println!("{:#}\n{} bytes", manifest.metrics, weights.len());
     Ok(())
 }
 
-fn train(data: &Data, out: &Path, epochs: u32, seed: u64, peak: f64) -> Result<()> {
+fn write(out: &Path, weights: &[u8], manifest: &Manifest) -> Result<()> {
+    fs::create_dir_all(out)?;
+    fs::write(out.join(WEIGHTS), weights)?;
+    fs::write(out.join(MANIFEST), format!("{}\n", serde_json::to_string_pretty(manifest)?))?;
+    Ok(())
+}
+
+/// How long and how fast to train.
+struct Plan {
+    rounds: u32,
+    sentences: usize,
+    seed: u64,
+    start: Option<PathBuf>,
+    rate: f64,
+}
+
+fn train(data: &Data, out: &Path, plan: &Plan) -> Result<()> {
     let started = Instant::now();
-    let (clean, lexicon) = texts(data)?;
+    let Read { clean, plain, lexicon } = texts(data)?;
     let vocabulary_text = lexicon.vocabulary();
     let vocabulary = Vocabulary::parse(&vocabulary_text);
-    let pairs = corpus::blimp(&data.data)?;
-    let paired = trained_pairs(&pairs);
-    println!("vocabulary {}, pairs {}", vocabulary.len(), paired.len());
+    let treebanks = clean.train.iter().map(|words| word_keys(words.iter().map(|word| word.form.as_str())));
+    let counted = treebanks.chain(plain.iter().map(|words| word_keys(words.iter().map(String::as_str))));
+    let counts = Counts::of(counted);
+    let paired = trained_pairs(&corpus::blimp(&data.data)?);
+    println!("vocabulary {}, pairs {}, counted keys {}", vocabulary.len(), paired.len(), counts.len());
 
-    let mut rng = Rng::new(seed);
-    let mut learner = Learner::new(&lexicon.tags(), &mut rng)?;
-    let corruptor = Corruptor::new(&lexicon, CLEAN_SHARE);
-    for epoch in 0..epochs {
-        let mut examples: Vec<Example> = clean.train.iter().map(|s| corruptor.example(s, &mut rng)).collect();
-        for _ in 0..6000 {
-            let sentence = templates::sentence(&mut rng, &lexicon);
-            examples.push(corruptor.example(&sentence, &mut rng));
-        }
-        for _ in 0..1500 {
-            examples.extend(rng.pick(&paired).into_iter().flatten().cloned());
-        }
-        let rate = |part: f64| {
-            let done = (f64::from(epoch) + part) / f64::from(epochs);
-            let warm = (done * f64::from(epochs)).min(1.0);
-            peak * warm * (0.5 + 0.5 * (done * std::f64::consts::PI).cos()).max(0.01)
-        };
-        let loss = learner.epoch(&examples, &vocabulary, rate, &mut rng)?;
-        println!("epoch {:>2}: loss {loss:.4}, {:.0} s", epoch + 1, started.elapsed().as_secs_f64());
+    let mut rng = Rng::new(plan.seed);
+    let mut learner = Learner::new(&lexicon.tags(), plan.rate, &mut rng);
+    if let Some(path) = &plan.start {
+        println!("from {}: {}", path.display(), learner.begin_with(path, &vocabulary_text)?.join(" "));
     }
-
-    finish(&learner.tensors(), &vocabulary_text, manifest(epochs, seed, peak), (&data.data, out), &clean, &lexicon)
+    let mut dealer = Dealer::new(plain.len(), &mut rng);
+    let texts = Texts {
+        tagged: &clean.train,
+        plain: &plain,
+        paired: &paired,
+        lexicon: &lexicon,
+        corruptor: &Corruptor::new(&lexicon, CLEAN_SHARE),
+        vocabulary: &vocabulary,
+        counts: &counts,
+    };
+    let shipped = |learner: &Learner| -> Result<HashMap<String, Tensor>> {
+        let mut tensors = learner.tensors()?;
+        tensors.insert("vocabulary".to_owned(), Tensor::new(vocabulary_text.as_bytes(), &Device::Cpu)?);
+        tensors.insert("levels".to_owned(), Tensor::new(counts.evidence.bytes(), &Device::Cpu)?);
+        Ok(tensors)
+    };
+    for round in 1..=plan.rounds {
+        let rows = texts.round(plan.sentences, &mut dealer, &learner, &mut rng);
+        let loss = learner.round(rows, &mut rng)?;
+        println!("round {round:>2}: loss {loss:.4}, {:.0} s", started.elapsed().as_secs_f64());
+        if round % 4 == 0 && round < plan.rounds {
+            let weights = serialized(&shipped(&learner)?, UNFITTED)?;
+            let so_far = Manifest { weights_sha256: sha256(&weights), ..manifest(plan, round) };
+            write(out, &weights, &so_far)?;
+        }
+    }
+    let tensors = shipped(&learner)?;
+    finish(&tensors, manifest(plan, plan.rounds), (&data.data, out), &clean, &lexicon)
 }
 
 /// The pairs that are trained on, as examples: of ten, nine.
@@ -295,13 +399,13 @@ fn is_measured(index: usize) -> bool {
     index % 10 == 9
 }
 
-/// The weights file: tensors as f16, the vocabulary as bytes, the calibration.
-fn serialized(tensors: &HashMap<String, Tensor>, vocabulary: &str, calibration: Calibration) -> Result<Vec<u8>> {
+/// The weights file: tensors as f16 (vocabulary and evidence stay bytes), and the calibration.
+fn serialized(tensors: &HashMap<String, Tensor>, calibration: Calibration) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for (name, tensor) in tensors {
-        all.push((name.clone(), tensor.to_dtype(DType::F16)?));
+        let dtype = if tensor.dtype() == DType::U8 { DType::U8 } else { DType::F16 };
+        all.push((name.clone(), tensor.to_dtype(dtype)?));
     }
-    all.push(("vocabulary".to_owned(), Tensor::new(vocabulary.as_bytes(), &Device::Cpu)?));
     all.push(("calibration".to_owned(), Tensor::new(&calibration.to_values(), &Device::Cpu)?));
     all.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(safetensors::serialize(all, None)?)
@@ -309,9 +413,7 @@ fn serialized(tensors: &HashMap<String, Tensor>, vocabulary: &str, calibration: 
 
 /// Temperature by the log loss, then threshold, then the curve of the score, all on the validation part.
 fn calibrated(mut detector: ErrorDetector, clean: &Clean, lexicon: &Arc<Lexicon>) -> Result<Calibration> {
-    let mut rng = Rng::new(MEASURE_SEED + 1);
-    let corruptor = Corruptor::new(lexicon, CLEAN_SHARE);
-    let examples: Vec<Example> = clean.validation.iter().map(|s| corruptor.example(s, &mut rng)).collect();
+    let examples = validation(clean, lexicon);
     let mut best = (f64::INFINITY, UNFITTED);
     for temperature in [0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75] {
         detector = detector.with_calibration(Calibration { temperature, ..UNFITTED });
@@ -324,6 +426,9 @@ fn calibrated(mut detector: ErrorDetector, clean: &Clean, lexicon: &Arc<Lexicon>
             );
             let threshold = precise.map_or(optimum, |precise| precise.min(optimum));
             best = (loss, Calibration { temperature, threshold, ..UNFITTED });
+        } else {
+            // The loss is convex in the reciprocal of the temperature: it only rises from here on.
+            break;
         }
     }
     detector = detector.with_calibration(best.1);
@@ -370,7 +475,8 @@ fn measured(detector: &ErrorDetector, data: &Path, clean: &Clean, lexicon: &Arc<
     Ok(figures)
 }
 
-fn manifest(epochs: u32, seed: u64, rate: f64) -> Manifest {
+fn manifest(Plan { sentences, seed, start, rate, .. }: &Plan, rounds: u32) -> Manifest {
+    let start = if start.is_some() { " --start START" } else { "" };
     let threads = std::env::var("RAYON_NUM_THREADS").map(|n| format!("RAYON_NUM_THREADS={n} ")).unwrap_or_default();
     let source = |name: &str, licence: &str, address: &str| Source {
         name: name.into(),
@@ -378,12 +484,13 @@ fn manifest(epochs: u32, seed: u64, rate: f64) -> Manifest {
         address: address.into(),
     };
     Manifest {
+        kind: Some("error-detector".to_owned()),
         model_id: MODEL_ID.into(),
         weights_sha256: String::new(),
         training_command: format!(
-            "{threads}cargo run --release -p baeum-ml --example train-error-detector -- train --data DATA --epochs {epochs} --seed {seed} --rate {rate}"
+            "{threads}cargo run --release -p baeum-ml --example train-error-detector -- train --data DATA --rounds {rounds} --sentences {sentences} --seed {seed} --rate {rate}{start}"
         ),
-        seed,
+        seed: *seed,
         data: vec![
             source(
                 "UD English EWT, training documents",
@@ -392,6 +499,22 @@ fn manifest(epochs: u32, seed: u64, rate: f64) -> Manifest {
             ),
             source("UD English PUD", "CC BY-SA 3.0", "https://github.com/UniversalDependencies/UD_English-PUD"),
             source("BLiMP, nine paradigms", "CC BY", "https://github.com/alexwarstadt/blimp"),
+            source(
+                "Standard Ebooks, 17 works of fiction by authors dead for 70 years and more",
+                "public domain; edition CC0 1.0",
+                "https://github.com/standardebooks",
+            ),
+            source("GSM8K, questions", "MIT", "https://github.com/openai/grade-school-math"),
+            source(
+                "WikiSplit, simple sentences of tune, validation and test",
+                "CC BY-SA 4.0",
+                "https://github.com/google-research-datasets/wiki-split",
+            ),
+            source(
+                "codespell dictionary, misspellings",
+                "CC BY-SA 3.0",
+                "https://github.com/codespell-project/codespell",
+            ),
             source("Baeum catalogue and sentence templates", "own", "catalog/"),
         ],
         metrics: Value::Null,

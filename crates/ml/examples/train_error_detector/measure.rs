@@ -9,26 +9,34 @@ use serde_json::{Value, json};
 
 use crate::corpus::anyhow_lite::Result;
 use crate::corpus::{Example, Pair};
+use crate::plots;
 
 const THREADS: usize = 3;
 
 /// A token with what was said of it and what is true of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    probability: f64,
-    guess: usize,
-    truth: u32,
+    /// Stated probability that it is wrong.
+    pub(crate) probability: f64,
+    /// Place in `TAGS` of the likeliest mistake.
+    pub(crate) guess: usize,
+    /// Place in `TAGS` of what is true.
+    pub(crate) truth: u32,
+}
+
+impl Seen {
+    /// The probabilities of a token, and its true tag.
+    pub(crate) fn new(row: &[f32; TAGS.len()], truth: u32) -> Self {
+        let guess = (1..TAGS.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0);
+        Self { probability: error(row), guess, truth }
+    }
 }
 
 /// What the detector says of every token, by sentence.
 pub(crate) fn look(detector: &ErrorDetector, examples: &[Example]) -> Result<Vec<Vec<Seen>>> {
     let one = |example: &Example| -> Result<Vec<Seen>> {
         let rows = detector.probabilities(&example.tokens())?;
-        let seen = |(row, truth): (&[f32; TAGS.len()], &u32)| {
-            let guess = (1..TAGS.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0);
-            Seen { probability: error(row), guess, truth: *truth }
-        };
-        Ok(rows.iter().zip(&example.tags).map(seen).collect())
+        Ok(rows.iter().zip(&example.tags).map(|(row, truth)| Seen::new(row, *truth)).collect())
     };
     shared(examples, one)
 }
@@ -108,13 +116,7 @@ pub(crate) fn details(seen: &[Vec<Seen>], threshold: f64) -> Value {
         }
     }
     let (sound, alarms) = sound(seen, threshold);
-    let mut bins = [(0.0, 0.0, 0.0); 10];
-    for token in seen.iter().flatten() {
-        let bin = &mut bins[((token.probability * 10.0) as usize).min(9)];
-        *bin = (bin.0 + 1.0, bin.1 + token.probability, bin.2 + f64::from(u8::from(token.truth != 0)));
-    }
-    let all: f64 = bins.iter().map(|b| b.0).sum();
-    let error: f64 = bins.iter().map(|b| (b.1 - b.2).abs()).sum::<f64>() / all.max(1.0);
+    let bins = plots::bins(seen);
     let named = |(name, (n, found, right)): (String, (u32, u32, u32))| {
         let recall = short(f64::from(found) / f64::from(n));
         (name, json!({"tokens": n, "recall": recall, "named_right": short(f64::from(right) / f64::from(found.max(1)))}))
@@ -123,9 +125,9 @@ pub(crate) fn details(seen: &[Vec<Seen>], threshold: f64) -> Value {
         "by_category": by_category.into_iter().map(named).collect::<serde_json::Map<_, _>>(),
         "sound_sentences": sound,
         "sound_sentences_flagged": alarms,
-        "calibration_error": short(error),
-        "reliability": bins.iter().filter(|b| b.0 > 0.0)
-            .map(|b| json!([b.0, short(b.1 / b.0), short(b.2 / b.0)])).collect::<Vec<_>>(),
+        "calibration_error": short(plots::calibration_error(&bins)),
+        "reliability": bins.iter().filter(|bin| bin.tokens > 0.0)
+            .map(|bin| json!([bin.tokens, short(bin.stated), short(bin.wrong)])).collect::<Vec<_>>(),
     })
 }
 

@@ -73,6 +73,11 @@ impl Draft {
 
     pub(crate) fn misspell(&mut self, at: usize, rng: &mut Rng) -> bool {
         let Some(slot) = self.slots.get(at) else { return false };
+        let real = self.lexicon.misspellings(&slot.word.form.to_lowercase());
+        if let (true, Some(wrong)) = (rng.chance(0.7), rng.pick(real)) {
+            let wrong = wrong.clone();
+            return self.replace(at, &wrong, Spelling);
+        }
         let mut letters: Vec<char> = slot.word.form.chars().collect();
         let name = slot.word.tag.starts_with("NNP");
         if letters.len() < 4 || name || !letters.iter().all(char::is_ascii_alphabetic) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use baeum_domain::learning::lesson::PASS_SCORE;
 use baeum_ml::learning::error_detector::ErrorDetector;
-use baeum_ml::learning::error_detector::verdict::doubt;
+use baeum_ml::learning::error_detector::verdict::{Calibration, doubt};
 use serde_json::{Value, json};
 
 use crate::corpus::anyhow_lite::Result;
@@ -70,13 +70,17 @@ pub(crate) fn fitted(sound: &[f64], flawed: &[f64]) -> Result<(f64, f64)> {
 
 /// Medians, share that passes, Brier score with both classes weighing the same, and area under the ROC curve.
 pub(crate) fn figures(detector: &ErrorDetector, sound: &[Example], flawed: &[Example]) -> Result<Value> {
-    let scores = |examples: &[Example]| -> Result<Vec<f64>> {
-        let mut scores: Vec<f64> =
-            doubts(detector, examples)?.into_iter().map(|x| detector.calibration().acceptable(x)).collect();
+    Ok(figures_of(detector.calibration(), &doubts(detector, sound)?, &doubts(detector, flawed)?))
+}
+
+/// The same from doubts.
+pub(crate) fn figures_of(calibration: Calibration, sound: &[f64], flawed: &[f64]) -> Value {
+    let scores = |doubts: &[f64]| {
+        let mut scores: Vec<f64> = doubts.iter().map(|x| calibration.acceptable(*x)).collect();
         scores.sort_by(f64::total_cmp);
-        Ok(scores)
+        scores
     };
-    let (sound, flawed) = (scores(sound)?, scores(flawed)?);
+    let (sound, flawed) = (scores(sound), scores(flawed));
     let mean = |values: &[f64], of: &dyn Fn(f64) -> f64| {
         values.iter().map(|v| of(*v)).sum::<f64>() / values.len().max(1) as f64
     };
@@ -86,13 +90,13 @@ pub(crate) fn figures(detector: &ErrorDetector, sound: &[Example], flawed: &[Exa
             "pass": short(mean(scores, &|s| f64::from(u8::from(s >= PASS_SCORE))))})
     };
     let brier = f64::midpoint(mean(&sound, &|s| (1.0 - s) * (1.0 - s)), mean(&flawed, &|s| s * s));
-    Ok(json!({
+    json!({
         "clean": part(&sound),
         "wrong": part(&flawed),
         "pass_mark": PASS_SCORE,
         "brier": short(brier),
         "auc": short(mean(&sound, &|s| rank(&flawed, s))),
-    }))
+    })
 }
 
 /// The share of the sorted values that lie below, an equal one counting half.

@@ -18,6 +18,7 @@ const KEPT_OUT: usize = 9;
 
 /// One recording.
 pub(crate) struct Utterance {
+    pub speaker: String,
     pub child: bool,
     pub text: String,
     /// The ways to say each of its words.
@@ -111,7 +112,7 @@ fn part(
             println!("{id}: a word of {text:?} is in no dictionary");
         }
         let child = ages.get(speaker).and_then(|age| age.parse::<u32>().ok()).is_some_and(|age| age < 16);
-        all.push(Utterance { child, text: text.clone(), words, frames: versions });
+        all.push(Utterance { speaker: speaker.clone(), child, text: text.clone(), words, frames: versions });
     }
     Ok(all)
 }

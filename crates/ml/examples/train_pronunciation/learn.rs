@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use baeum_ml::learning::pronunciation::features::{BANDS, FRAME, Frames};
+use baeum_ml::learning::pronunciation::Heard;
+use baeum_ml::learning::pronunciation::features::{BANDS, FRAME, Frames, HIGHEST, LOWEST, hertz, mel};
 use baeum_ml::learning::pronunciation::graph::{CLASSES, Graph};
-use baeum_ml::learning::pronunciation::model::{Network, Start, tensors};
+use baeum_ml::learning::pronunciation::model::{GAP, Network, Start, tensors};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder};
@@ -18,9 +19,12 @@ use crate::rng::Rng;
 const SHARDS: usize = 2;
 const DROPOUT: f64 = 0.15;
 /// Frames of a batch.
-const BATCH: usize = 2_000;
-/// Epochs in which the Gaussians align, before the network does it itself.
-const GUIDED: u32 = 2;
+const BATCH: usize = 1_200;
+/// How much of the moving average of the weights a step leaves: about an epoch goes into it.
+const AVERAGED: f64 = 0.998;
+/// Epochs before which the network as it then is takes over the alignment and keeps it; before the first of them the
+/// Gaussians align. A network that aligns anew in every step learns alignments that fit itself, not what was said.
+const ALIGNED: [u32; 3] = [2, 4, 7];
 
 /// A recording of a batch.
 struct Row {
@@ -36,6 +40,11 @@ pub(crate) struct Learner {
     gaussians: Gaussians,
     graphs: Vec<Graph>,
     threads: usize,
+    /// What aligns: a network of an epoch before, and the shares of the classes then. At first, none.
+    aligner: Option<(Network, Vec<f32>)>,
+    /// Moving average of the variables, which is what is shipped (Polyak & Juditsky, 1992), and how many steps it has.
+    average: Vec<Tensor>,
+    steps: u32,
     /// Logarithm of the share of each class, from the epoch before.
     pub(crate) prior: Vec<f32>,
 }
@@ -62,12 +71,29 @@ impl Learner {
         let optimizer = AdamW::new(trained, ParamsAdamW { weight_decay: 0.02, beta2: 0.99, ..ParamsAdamW::default() })?;
         let graphs = utterances.iter().map(|utterance| Graph::new(&utterance.words, false)).collect();
         let prior = vec![-(CLASSES as f32).ln(); CLASSES];
-        Ok(Self { vars, network, optimizer, gaussians, graphs, threads, prior })
+        // Detached first: a copy of a variable remembers where it comes from, and every later average with it.
+        let average = vars.iter().map(|(_, var)| var.as_detached_tensor().copy()).collect::<Result<_>>()?;
+        Ok(Self { vars, network, optimizer, gaussians, graphs, threads, aligner: None, average, steps: 0, prior })
+    }
+
+    /// Takes over stored weights, which then align from the beginning.
+    pub(crate) fn go_on_from(&mut self, stored: &HashMap<String, Tensor>) -> Result<()> {
+        let get =
+            |name: &str| stored.get(name).ok_or_else(|| candle_core::Error::CannotFindTensor { path: name.into() });
+        for ((name, var), mean) in self.vars.iter().zip(&mut self.average) {
+            let tensor = get(name)?.to_dtype(DType::F32)?;
+            var.set(&tensor)?;
+            *mean = tensor;
+        }
+        self.prior = get("prior")?.to_vec1::<f32>()?;
+        let network = Network::new(&VarBuilder::from_tensors(self.tensors(), DType::F32, &Device::Cpu))?;
+        self.aligner = Some((network, self.prior.clone()));
+        Ok(())
     }
 
     /// The tensors to ship, by name.
     pub(crate) fn tensors(&self) -> HashMap<String, Tensor> {
-        self.vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
+        self.vars.iter().zip(&self.average).map(|((name, _), mean)| (name.clone(), mean.clone())).collect()
     }
 
     /// One pass over the recordings. Returns the mean loss a frame.
@@ -78,6 +104,10 @@ impl Learner {
         rate: impl Fn(f64) -> f64,
         rng: &mut Rng,
     ) -> Result<f64> {
+        if ALIGNED.contains(&epoch) {
+            let network = Network::new(&VarBuilder::from_tensors(self.tensors(), DType::F32, &Device::Cpu))?;
+            self.aligner = Some((network, self.prior.clone()));
+        }
         let mut rows: Vec<(usize, usize)> =
             (0..utterances.len()).map(|at| (at, rng.below(utterances[at].frames.len()))).collect();
         rng.shuffle(&mut rows);
@@ -105,7 +135,7 @@ impl Learner {
                 .map(|(utterance, version)| Row { frames: utterances[utterance].frames[version].clone(), utterance })
                 .collect();
             let size = rows.iter().map(|row| row.frames.len()).sum::<usize>() as f64;
-            total += size * self.step(&rows, epoch < GUIDED, &mut shares, rng)?;
+            total += size * self.step(&rows, &mut shares, rng)?;
             frames += size;
         }
         let all: f64 = shares.iter().sum();
@@ -113,17 +143,17 @@ impl Learner {
         Ok(total / frames)
     }
 
-    fn step(&mut self, batch: &[Row], guided: bool, shares: &mut [f64], rng: &mut Rng) -> Result<f64> {
+    fn step(&mut self, batch: &[Row], shares: &mut [f64], rng: &mut Rng) -> Result<f64> {
         let frames: usize = batch.iter().map(|row| row.frames.len()).sum();
         let parts: Vec<(&[Row], Rng)> =
             batch.chunks(batch.len().div_ceil(SHARDS)).map(|rows| (rows, Rng::new(rng.next()))).collect();
         let this = &*self;
         if self.threads < SHARDS {
-            let parts = parts.into_iter().map(|(rows, rng)| this.gradients(rows, frames, guided, rng)).collect();
+            let parts = parts.into_iter().map(|(rows, rng)| this.gradients(rows, frames, rng)).collect();
             return self.descend(parts, shares);
         }
         let parts = std::thread::scope(|scope| {
-            let work = |(rows, rng)| scope.spawn(move || this.gradients(rows, frames, guided, rng));
+            let work = |(rows, rng)| scope.spawn(move || this.gradients(rows, frames, rng));
             let handles: Vec<_> = parts.into_iter().map(work).collect();
             let join = |h: std::thread::ScopedJoinHandle<'_, _>| {
                 h.join().unwrap_or_else(|_| candle_core::bail!("a training thread panicked"))
@@ -148,21 +178,32 @@ impl Learner {
             }
         }
         self.optimizer.step(&sum)?;
+        let kept = AVERAGED.min(f64::from(1 + self.steps) / f64::from(10 + self.steps));
+        self.steps += 1;
+        for (mean, (_, var)) in self.average.iter_mut().zip(&self.vars) {
+            *mean = ((&*mean * kept)? + (var.as_detached_tensor() * (1.0 - kept))?)?;
+        }
         Ok(loss)
     }
 
     /// Loss (a share of the mean over `frames`), gradients, and how much each class took, of some rows of a batch.
-    fn gradients(&self, rows: &[Row], frames: usize, guided: bool, mut rng: Rng) -> Result<(f64, GradStore, Vec<f64>)> {
-        let length = rows.iter().map(|row| row.frames.len()).max().unwrap_or(1);
-        let cells = rows.len() * length;
+    fn gradients(&self, rows: &[Row], frames: usize, mut rng: Rng) -> Result<(f64, GradStore, Vec<f64>)> {
+        let starts: Vec<usize> = rows
+            .iter()
+            .scan(0, |at, row| {
+                let start = *at;
+                *at += row.frames.len() + GAP;
+                Some(start)
+            })
+            .collect();
+        let cells = rows.iter().map(|row| row.frames.len() + GAP).sum::<usize>();
         let (mut values, mut mask) = (vec![0f32; cells * FRAME], vec![0f32; cells]);
-        for (at, row) in rows.iter().enumerate() {
-            let from = at * length;
+        for (row, from) in rows.iter().zip(&starts) {
             values[from * FRAME..][..row.frames.values.len()].copy_from_slice(&row.frames.values);
             augment(&mut values[from * FRAME..][..row.frames.values.len()], &mut rng);
-            mask[from..from + row.frames.len()].fill(1.0);
+            mask[*from..from + row.frames.len()].fill(1.0);
         }
-        let values = Tensor::from_vec(values, (rows.len(), length, FRAME), &Device::Cpu)?;
+        let values = Tensor::from_vec(values, (cells, FRAME), &Device::Cpu)?;
         let mask = Tensor::from_vec(mask, (cells, 1), &Device::Cpu)?;
         let mut dropout = |x: Tensor| {
             let scale = (1.0 / (1.0 - DROPOUT)) as f32;
@@ -170,23 +211,18 @@ impl Learner {
             x.mul(&Tensor::from_vec(mask, x.dims(), &Device::Cpu)?)
         };
         let found = self.network.log_probabilities(&values, Some(&mask), &mut dropout)?;
-        let plain = found.flatten_all()?.to_vec1::<f32>()?;
         let mut targets = vec![0f32; cells * CLASSES];
         let mut shares = vec![0f64; CLASSES];
-        for (at, row) in rows.iter().enumerate() {
-            let scores = if guided {
-                self.gaussians.scores(&row.frames)
-            } else {
-                let own = &plain[at * length * CLASSES..][..row.frames.len() * CLASSES];
-                own.chunks_exact(CLASSES)
-                    .flat_map(|row| row.iter().zip(&self.prior).map(|(p, prior)| p - prior))
-                    .collect()
+        for (row, from) in rows.iter().zip(&starts) {
+            let scores = match &self.aligner {
+                None => self.gaussians.scores(&row.frames),
+                Some((network, prior)) => Heard::new(network.run(&row.frames.values)?, prior).scores,
             };
             let Some(occupied) = occupancy(&self.graphs[row.utterance], &scores) else { continue };
             for row in occupied.chunks_exact(CLASSES) {
                 shares.iter_mut().zip(row).for_each(|(to, share)| *to += f64::from(*share));
             }
-            targets[at * length * CLASSES..][..occupied.len()].copy_from_slice(&occupied);
+            targets[from * CLASSES..][..occupied.len()].copy_from_slice(&occupied);
         }
         let targets = Tensor::from_vec(targets, (cells, CLASSES), &Device::Cpu)?;
         let loss = (found.mul(&targets)?.sum_all()?.neg()? / frames as f64)?;
@@ -194,9 +230,31 @@ impl Learner {
     }
 }
 
-/// Blanks a stretch of bands and two of time, and tilts the spectrum a little.
+/// How far voices are made smaller or larger, as a share of every frequency.
+const WARP: f64 = 0.08;
+
+/// Moves all frequencies up or down, as a shorter or longer vocal tract would (Jaitly & Hinton, 2013): where the value of
+/// each band is taken from, as a place between bands.
+fn warped(factor: f32) -> [f32; BANDS] {
+    let (low, high) = (mel(LOWEST), mel(HIGHEST));
+    let step = (high - low) / (BANDS + 1) as f32;
+    std::array::from_fn(|band| {
+        let from = mel(hertz(low + step * (band + 1) as f32) * factor);
+        ((from - low) / step - 1.0).clamp(0.0, (BANDS - 1) as f32)
+    })
+}
+
+/// Moves the frequencies, blanks a stretch of bands and two of time, and tilts the spectrum a little.
 fn augment(values: &mut [f32], rng: &mut Rng) {
     let frames = values.len() / FRAME;
+    let places = warped((1.0 + (rng.unit() * 2.0 - 1.0) * WARP) as f32);
+    for spectrum in values.chunks_exact_mut(BANDS) {
+        let old: [f32; BANDS] = std::array::from_fn(|band| spectrum[band]);
+        for (value, place) in spectrum.iter_mut().zip(&places) {
+            let (below, part) = (*place as usize, place.fract());
+            *value = old[below] * (1.0 - part) + old[(below + 1).min(BANDS - 1)] * part;
+        }
+    }
     let tilt = (rng.unit() - 0.5) as f32;
     let shift = (rng.unit() - 0.5) as f32 * 0.4;
     let width = rng.below(9);
@@ -227,11 +285,11 @@ mod tests {
         let mut rng = Rng::new(1);
         let values: Vec<f32> = (0..40 * FRAME).map(|_| rng.unit() as f32 - 0.5).collect();
         let frames = Frames { values, loud: vec![true; 40], start_ms: 0 };
-        let text = String::new();
+        let (speaker, text) = (String::new(), String::new());
         let utterances =
-            [Utterance { child: false, text, words: vec![vec![vec![1, 2, 3]]], frames: vec![frames.clone()] }];
+            [Utterance { speaker, child: false, text, words: vec![vec![vec![1, 2, 3]]], frames: vec![frames.clone()] }];
         let learner = Learner::new(&utterances, Gaussians::fit(&utterances), 1, &mut rng)?;
-        let (loss, grads, _) = learner.gradients(&[Row { frames, utterance: 0 }], 40, false, rng)?;
+        let (loss, grads, _) = learner.gradients(&[Row { frames, utterance: 0 }], 40, rng)?;
         assert!(loss > 0.0);
         for (name, var) in &learner.vars {
             let size = grads.get(var).map(|g| g.abs()?.sum_all()?.to_scalar::<f32>()).transpose()?;

@@ -9,6 +9,10 @@
 #![allow(unreachable_pub, reason = "an example has no users")]
 
 mod align;
+/// The charts of `baeum irt`.
+#[path = "../../../server/src/irt/chart.rs"]
+#[allow(dead_code, reason = "not every chart needs all of it")]
+mod chart;
 mod corpus;
 mod fit;
 mod learn;
@@ -34,7 +38,7 @@ use serde_json::{Value, json};
 
 use corpus::Utterance;
 use learn::Learner;
-use measure::{Plant, cases, equal_error, errors, planted, short, strangers};
+use measure::{MEASURE_SEED, Plant, cases, errors, lowest, planted, short, strangers};
 use rng::Rng;
 
 /// Whatever went wrong, in a line.
@@ -45,12 +49,20 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + S
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const MODEL_ID: &str = "baeum-pronunciation-1";
-/// Seed of what is planted in the test part: the same for every run.
-const MEASURE_SEED: u64 = 20_260_101;
-/// How often mistakes are planted anew in the recordings that the judge is fitted on.
-const ROUNDS: u64 = 12;
 /// Share of right sounds below which one is shown as another.
 const SHOWN: f64 = 0.05;
+/// Share of words that were said which is taken for left out. To be told that one left out a word that one said is worse than
+/// to be told that one said it badly.
+const REFUSED_WORDS: f64 = 0.03;
+/// Share of recordings of the text that are refused as other words.
+const REFUSED_TEXTS: f64 = 0.01;
+
+/// What goes with the weights wherever they go, so it is a part of their file.
+const NOTICES: &str = concat!(
+    "Trained on speechocean762 (Zhang et al., 2021), CC BY 4.0, https://github.com/jimbozhang/speechocean762. ",
+    "Pronunciations from the CMU Pronouncing Dictionary, of which this is the notice:\n\n",
+    include_str!("../../../../docs/licences/cmudict.txt")
+);
 
 /// Before anything is fitted.
 const UNFITTED: Thresholds = Thresholds { text: 0.0, word: 0.0, sound: 0.0 };
@@ -93,6 +105,9 @@ enum Command {
         /// Threads, 1 or 2: the same bits, sooner.
         #[arg(long, default_value_t = 1)]
         threads: usize,
+        /// Folder of weights to go on from, instead of from chance.
+        #[arg(long)]
+        from: Option<PathBuf>,
     },
     /// Fits the judge and the thresholds to a trained network again, measures, and writes weights and manifest.
     Calibrate {
@@ -101,6 +116,9 @@ enum Command {
         /// Measures on every so many-th recording of the test part only.
         #[arg(long, default_value_t = 1)]
         every: usize,
+        /// Draws the ROC curves of planted mistakes as an SVG file.
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
     },
     /// Measures how much faster than speech verdicts are, one after the other.
     Speed {
@@ -121,8 +139,10 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Train { data, epochs, seed, rate, threads } => train(&data, epochs, seed, rate, threads),
-        Command::Calibrate { data, every } => calibrate(&data, every),
+        Command::Train { data, epochs, seed, rate, threads, from } => {
+            train(&data, epochs, seed, rate, threads, from.as_deref())
+        }
+        Command::Calibrate { data, every, plot } => calibrate(&data, every, plot.as_deref()),
         Command::Speed { data } => speed(&data),
         Command::Show { weights, audio, text } => {
             let verdict = PhoneModel::load(&weights)?.listen(&Speech { audio: &fs::read(audio)?, text: &text })?;
@@ -132,7 +152,7 @@ fn main() -> Result<()> {
     }
 }
 
-fn train(data: &Data, epochs: u32, seed: u64, peak: f64, threads: usize) -> Result<()> {
+fn train(data: &Data, epochs: u32, seed: u64, peak: f64, threads: usize, from: Option<&Path>) -> Result<()> {
     let started = Instant::now();
     let lexicon = corpus::lexicon(&data.cmudict, &data.corpus)?;
     let corpus = corpus::read(&data.corpus, &lexicon, true)?;
@@ -149,29 +169,41 @@ fn train(data: &Data, epochs: u32, seed: u64, peak: f64, threads: usize) -> Resu
         started.elapsed().as_secs_f64()
     );
     let mut rng = Rng::new(seed);
-    let gaussians = align::Gaussians::fit(&corpus.train);
+    let before = from.map(stored).transpose()?;
+    let gaussians = if before.is_some() { align::Gaussians::fit(&[]) } else { align::Gaussians::fit(&corpus.train) };
     println!("flat start: {:.0} s", started.elapsed().as_secs_f64());
     let cores = std::env::var("RAYON_NUM_THREADS").map(|n| format!("RAYON_NUM_THREADS={n} ")).unwrap_or_default();
-    let mut manifest = manifest(
-        format!(
-            "{cores}cargo run --release -p baeum-ml --example train-pronunciation -- train --corpus speechocean762 --cmudict cmudict --epochs {epochs} --seed {seed} --rate {peak}"
-        ),
-        seed,
+    let mut command = format!(
+        "{cores}cargo run --release -p baeum-ml --example train-pronunciation -- train --corpus speechocean762 --cmudict cmudict --epochs {epochs} --seed {seed} --rate {peak}"
     );
     let mut learner = Learner::new(&corpus.train, gaussians, threads, &mut rng)?;
+    if let Some((tensors, manifest)) = before {
+        command = format!("{}; then {command} --from the weights of that", manifest.training_command);
+        learner.go_on_from(&tensors)?;
+    }
+    let mut manifest = manifest(command, seed);
     for epoch in 0..epochs {
         let rate = |part: f64| {
             let done = (f64::from(epoch) + part) / f64::from(epochs);
             peak * (done * f64::from(epochs)).min(1.0) * (0.5 + 0.5 * (done * std::f64::consts::PI).cos()).max(0.01)
         };
         let loss = learner.epoch(&corpus.train, epoch, rate, &mut rng)?;
-        println!("epoch {:>2}: loss {loss:.4}, {:.0} s", epoch + 1, started.elapsed().as_secs_f64());
+        let heard = heard(&learner.tensors(), &learner.prior, &corpus.validation)?;
+        let found = cases(&corpus.validation, &heard, Plant::Uniform, &mut Rng::new(MEASURE_SEED));
+        let found: Vec<_> =
+            found.iter().flatten().map(|case| (f64::from(case.evidence.values[1]), case.right)).collect();
+        println!(
+            "epoch {:>2}: loss {loss:.4}, AUC without a judge {:.4} on validation, {:.0} s",
+            epoch + 1,
+            measure::auc(&found),
+            started.elapsed().as_secs_f64()
+        );
         // What is there so far: `calibrate` makes a whole model of it, should the run be cut off.
         let weights = serialized(&shipped(&learner, &lexicon)?, UNFITTED)?;
         manifest.weights_sha256 = sha256(&weights);
         write(&data.weights, &weights, &manifest)?;
     }
-    finish(shipped(&learner, &lexicon)?, manifest, &corpus, &data.weights)
+    finish(shipped(&learner, &lexicon)?, manifest, &corpus, &data.weights, None)
 }
 
 /// The tensors of the file, but for those that are fitted after training.
@@ -182,18 +214,29 @@ fn shipped(learner: &Learner, lexicon: &Lexicon) -> Result<HashMap<String, Tenso
     Ok(tensors)
 }
 
-fn calibrate(data: &Data, every: usize) -> Result<()> {
-    let manifest: Manifest = serde_json::from_str(&fs::read_to_string(data.weights.join(MANIFEST))?)?;
-    let weights = fs::read(data.weights.join(WEIGHTS))?;
+/// The tensors in a folder, and their manifest.
+fn stored(folder: &Path) -> Result<(HashMap<String, Tensor>, Manifest)> {
+    let manifest: Manifest = serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?;
+    let weights = fs::read(folder.join(WEIGHTS))?;
     if sha256(&weights) != manifest.weights_sha256 {
         return Err("these weights are not those of their manifest".into());
     }
-    let tensors = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)?;
+    Ok((candle_core::safetensors::load_buffer(&weights, &Device::Cpu)?, manifest))
+}
+
+fn calibrate(data: &Data, every: usize, plot: Option<&Path>) -> Result<()> {
+    let (tensors, manifest) = stored(&data.weights)?;
     let lexicon = tensors.get("lexicon").ok_or("the weights have no dictionary")?.to_vec1::<u8>()?;
     let lexicon = Lexicon::parse(String::from_utf8(lexicon)?);
     let mut corpus = corpus::read(&data.corpus, &lexicon, false)?;
     corpus.test = corpus.test.into_iter().step_by(every).collect();
-    finish(tensors, manifest, &corpus, &data.weights)
+    finish(tensors, manifest, &corpus, &data.weights, plot)
+}
+
+/// What a network hears in recordings.
+fn heard(tensors: &HashMap<String, Tensor>, prior: &[f32], part: &[Utterance]) -> Result<Vec<Heard>> {
+    let network = Network::new(&VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu))?;
+    part.iter().map(|u| Ok(Heard::new(network.run(&u.frames[0].values)?, prior))).collect()
 }
 
 /// Fits judge and thresholds, measures, and writes weights and manifest.
@@ -202,6 +245,7 @@ fn finish(
     mut manifest: Manifest,
     corpus: &corpus::Corpus,
     out: &Path,
+    plot: Option<&Path>,
 ) -> Result<()> {
     let started = Instant::now();
     for (name, tensor) in &mut tensors {
@@ -210,19 +254,16 @@ fn finish(
             *tensor = tensor.to_dtype(DType::F16)?.to_dtype(DType::F32)?;
         }
     }
-    let network = Network::new(&VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu))?;
     let prior = tensors.get("prior").ok_or("the weights have no prior")?.to_vec1::<f32>()?;
-    let hear = |part: &[Utterance]| -> Result<Vec<Heard>> {
-        part.iter().map(|u| Ok(Heard::new(network.run(&u.frames[0].values)?, &prior))).collect()
-    };
-    let (validation, test) = (hear(&corpus.validation)?, hear(&corpus.test)?);
+    let (validation, test) = (heard(&tensors, &prior, &corpus.validation)?, heard(&tensors, &prior, &corpus.test)?);
     println!("heard: {:.0} s", started.elapsed().as_secs_f64());
     let mut rng = Rng::new(manifest.seed);
-    let mut fitted = Vec::new();
-    for round in 0..ROUNDS {
-        let plant = if round % 3 == 2 { Plant::Confused } else { Plant::Uniform };
-        fitted.extend(cases(&corpus.validation, &validation, plant, &mut rng).into_iter().flatten());
-    }
+    let crossed = fit::crossed(&corpus.validation, &validation, &mut rng)?;
+    println!(
+        "validation, judged by what was fitted to its other half: {crossed}, {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    let fitted = fit::rounds(&corpus.validation, &validation, &mut rng);
     tensors.extend(fit::judge(&fitted, &mut rng)?);
     let mut with = |thresholds: Thresholds| -> Result<(Vec<u8>, PhoneModel)> {
         let weights = serialized(&tensors, thresholds)?;
@@ -233,10 +274,12 @@ fn finish(
     let (_, model) = with(UNFITTED)?;
     let [words, texts] = strangers(&model, &corpus.validation, &validation, MEASURE_SEED + 1)?;
     let right: Vec<&measure::Case> = fitted.iter().filter(|case| case.right).collect();
-    let mut scores = measure::model_probabilities(&model, &right)?;
-    scores.sort_by(f64::total_cmp);
-    let sound = scores.get((scores.len() as f64 * SHOWN) as usize).copied().unwrap_or(0.5);
-    let (weights, model) = with(Thresholds { text: equal_error(&texts).0, word: equal_error(&words).0, sound })?;
+    let sounds: Vec<_> = measure::model_probabilities(&model, &right)?.into_iter().map(|p| (p, true)).collect();
+    let (weights, model) = with(Thresholds {
+        text: lowest(&texts, REFUSED_TEXTS),
+        word: lowest(&words, REFUSED_WORDS),
+        sound: lowest(&sounds, SHOWN),
+    })?;
     let thresholds = model.thresholds();
     let [words, texts] = strangers(&model, &corpus.test, &test, MEASURE_SEED + 2)?;
     let metrics = json!({
@@ -244,14 +287,49 @@ fn finish(
         "thresholds": {"text": short(thresholds.text), "word": short(thresholds.word), "sound": short(thresholds.sound)},
         "planted_uniform": planted(&model, &corpus.test, &test, Plant::Uniform, MEASURE_SEED)?,
         "planted_confused": planted(&model, &corpus.test, &test, Plant::Confused, MEASURE_SEED)?,
-        "validation_planted_uniform": planted(&model, &corpus.validation, &validation, Plant::Uniform, MEASURE_SEED)?,
+        "validation_judged_by_its_other_half": crossed,
         "words_that_nobody_said": errors(&words, thresholds.word),
         "texts_of_other_recordings": errors(&texts, thresholds.text),
     });
     manifest.metrics = metrics;
     write(out, &weights, &manifest)?;
+    if let Some(plot) = plot {
+        fs::write(plot, draw(&model, &corpus.test, &test)?)?;
+    }
     println!("{:#}\n{} bytes, {:.0} s", manifest.metrics, weights.len(), started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// ROC curves of planted mistakes as an SVG file.
+fn draw(model: &PhoneModel, utterances: &[Utterance], heard: &[Heard]) -> Result<String> {
+    let kinds = [
+        ("any other, adults", Plant::Uniform, false),
+        ("any other, children", Plant::Uniform, true),
+        ("confused with it, adults", Plant::Confused, false),
+        ("confused with it, children", Plant::Confused, true),
+    ];
+    let line = |(at, (name, plant, child)): (usize, &(&str, Plant, bool))| -> Result<chart::Line> {
+        let scores = measure::judged(model, utterances, heard, *plant, Some(*child))?;
+        Ok(chart::Line {
+            name: Some(format!("{name}: {:.3}", measure::auc(&scores))),
+            colour: chart::colour(at),
+            width: 2.2,
+            opacity: 1.0,
+            on_right: false,
+            points: measure::roc(&scores),
+        })
+    };
+    let chart = chart::Chart {
+        title: "Mistakes planted into transcripts: found against falsely taken".into(),
+        subtitle: "Speakers that nothing was learned from; with the area under each curve".into(),
+        x: chart::Axis { label: "sounds left as they were that are taken for planted".into(), range: (0.0, 1.0) },
+        y: chart::Axis { label: "planted sounds that are found".into(), range: (0.0, 1.0) },
+        right: None,
+        lines: kinds.iter().enumerate().map(line).collect::<Result<_>>()?,
+        dots: (String::new(), vec![]),
+        scale: None,
+    };
+    Ok(chart.render())
 }
 
 fn write(out: &Path, weights: &[u8], manifest: &Manifest) -> Result<()> {
@@ -270,7 +348,8 @@ fn serialized(tensors: &HashMap<String, Tensor>, thresholds: Thresholds) -> Resu
     }
     all.push(("thresholds".to_owned(), Tensor::new(&thresholds.to_values(), &Device::Cpu)?));
     all.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(safetensors::serialize(all, None)?)
+    let notices = HashMap::from([("notices".to_owned(), NOTICES.to_owned())]);
+    Ok(safetensors::serialize(all, Some(notices))?)
 }
 
 /// From bytes to verdict, one recording after the other.
@@ -305,6 +384,7 @@ fn manifest(training_command: String, seed: u64) -> Manifest {
         address: address.into(),
     };
     Manifest {
+        kind: None,
         model_id: MODEL_ID.into(),
         weights_sha256: String::new(),
         training_command,

@@ -12,6 +12,8 @@ use crate::Result;
 use crate::corpus::Utterance;
 use crate::rng::Rng;
 
+/// Seed of what is planted in the test part: the same for every run.
+pub(crate) const MEASURE_SEED: u64 = 20_260_101;
 /// Share of the sounds of a transcript that are replaced.
 pub(crate) const PLANTED: f64 = 0.15;
 
@@ -150,6 +152,13 @@ pub(crate) fn equal_error(scores: &[(f64, bool)]) -> (f64, f64) {
     (1.0, 1.0)
 }
 
+/// The score below which a share of the right ones lies.
+pub(crate) fn lowest(scores: &[(f64, bool)], share: f64) -> f64 {
+    let mut rights: Vec<f64> = scores.iter().filter(|score| score.1).map(|score| score.0).collect();
+    rights.sort_by(f64::total_cmp);
+    rights.get((rights.len() as f64 * share) as usize).copied().unwrap_or(0.5)
+}
+
 /// Figures of planted mistakes, with what single values would reach in the judge's place.
 pub(crate) fn planted(
     model: &PhoneModel,
@@ -182,6 +191,39 @@ pub(crate) fn planted(
             "mean_log_posterior": short(value(2)), "posterior_ratio": short(value(3))},
         "sound_of_the_text_likeliest": short(likeliest as f64 / kept.count() as f64),
     }))
+}
+
+/// Judged sounds, left and planted, of every recording or of those of children or of adults.
+pub(crate) fn judged(
+    model: &PhoneModel,
+    utterances: &[Utterance],
+    heard: &[Heard],
+    plant: Plant,
+    child: Option<bool>,
+) -> Result<Vec<(f64, bool)>> {
+    let all = cases(utterances, heard, plant, &mut Rng::new(MEASURE_SEED));
+    let chosen = all.iter().zip(utterances).filter(|(_, u)| child.is_none_or(|child| u.child == child));
+    let chosen: Vec<&Case> = chosen.flat_map(|(cases, _)| cases).collect();
+    Ok(model_probabilities(model, &chosen)?.into_iter().zip(chosen).map(|(p, case)| (p, case.right)).collect())
+}
+
+/// Share of planted sounds that are found, by the share of left ones that are taken for planted, over all thresholds.
+pub(crate) fn roc(scores: &[(f64, bool)]) -> Vec<(f64, f64)> {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut taken, mut found, mut points) = (0.0, 0.0, vec![(0.0, 0.0)]);
+    let every = sorted.len() / 400 + 1;
+    for (rank, (_, right)) in sorted.iter().enumerate() {
+        if *right {
+            taken += 1.0;
+        } else {
+            found += 1.0;
+        }
+        if rank.is_multiple_of(every) || rank + 1 == sorted.len() {
+            points.push((taken, found));
+        }
+    }
+    points.into_iter().map(|(x, y)| (x / taken, y / found)).collect()
 }
 
 pub(crate) fn model_probabilities(model: &PhoneModel, cases: &[&Case]) -> Result<Vec<f64>> {

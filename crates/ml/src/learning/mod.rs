@@ -1,5 +1,8 @@
-//! Learning: lesson planning, finding mistakes in what a learner wrote, and hearing how it was said.
+//! Learning: lesson planning, finding mistakes in what a learner wrote, hearing how it was said, and serving the
+//! models that do so to many at once.
 
+pub mod encoder;
 pub mod error_detector;
 pub mod planner;
 pub mod pronunciation;
+pub mod serving;

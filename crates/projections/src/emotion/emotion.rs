@@ -237,7 +237,8 @@ impl Emotion {
                 self.observe(db, event, *learner_id, |_| signal).await
             }
             LessonEvent::AttemptSubmitted { learner_id, attempt_id, ordinal, .. } => {
-                // The evaluation, which follows at once, does not say which attempt it is.
+                // The evaluation does not say which attempt it is. It follows at once but where it was deferred: then, if
+                // another attempt came first, it counts as that of a first one.
                 sqlx::query("UPDATE emotion SET attempt_id = $2, attempt_ordinal = $3 WHERE learner_id = $1")
                     .bind(learner_id.0)
                     .bind(attempt_id.0)
@@ -401,11 +402,11 @@ mod tests {
             assert_eq!(
                 signals,
                 [
+                    Signal::Attempted { score: 0.75, ordinal: 2 },
+                    Signal::Attempted { score: 0.75, ordinal: 1 },
+                    Signal::Watched { to_the_end: true, speed_percent: 100, repeats: 3 },
                     Signal::GaveUp,
                     Signal::CompletedLesson,
-                    Signal::Attempted { score: 0.8, ordinal: 2 },
-                    Signal::Attempted { score: 0.4, ordinal: 1 },
-                    Signal::Watched { to_the_end: true, speed_percent: 100, repeats: 3 },
                 ]
             );
         })

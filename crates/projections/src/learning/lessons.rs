@@ -4,7 +4,7 @@ use baeum_domain::{
     AnyEvent, Decider, Recorded, Sealed,
     ids::{AttemptId, ClipId, LessonId, TaskId, UserId},
     learning::{
-        evaluation::Verdict,
+        evaluation::{DeferralReason, Verdict},
         lesson::{Event, Lesson as LessonAggregate},
         planning::{LessonPlan, TaskKind},
     },
@@ -103,10 +103,23 @@ pub struct Attempt {
     pub passed: Option<bool>,
     /// What the model found, once evaluated.
     pub verdict: Option<Verdict>,
+    /// Why it waits for its verdict, while it does.
+    pub deferred: Option<DeferralReason>,
     /// When it was made.
     pub submitted_at: DateTime<Utc>,
-    /// Position of the last event that changed this row.
+    /// Position of the event that ended its submission: its evaluation, or its deferral.
     pub position: i64,
+}
+
+/// An attempt with whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptOfLesson {
+    /// Whose lesson.
+    pub learner_id: UserId,
+    /// Sequence of the lesson's stream: what If-Match names.
+    pub version: i64,
+    /// The attempt.
+    pub attempt: Attempt,
 }
 
 /// A lesson in a list.
@@ -154,6 +167,32 @@ pub async fn find(db: impl PgExecutor<'_>, lesson: LessonId) -> Result<Option<Le
                       FROM lesson_attempts a WHERE a.lesson_id = l.lesson_id), '[]'))
                FROM lessons l WHERE l.lesson_id = $1";
     row::find(db, sql, lesson.0).await
+}
+
+/// An attempt at a task of a lesson.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn find_attempt(
+    db: impl PgExecutor<'_>,
+    lesson: LessonId,
+    attempt: AttemptId,
+) -> Result<Option<AttemptOfLesson>, sqlx::Error> {
+    let sql = "SELECT jsonb_build_object('learner_id', l.learner_id, 'version', l.version, 'attempt', to_jsonb(a))
+               FROM lesson_attempts a JOIN lessons l USING (lesson_id) WHERE a.lesson_id = $1 AND a.attempt_id = $2";
+    let row: Option<Json<AttemptOfLesson>> =
+        sqlx::query_scalar(sql).bind(lesson.0).bind(attempt.0).fetch_optional(db).await?;
+    Ok(row.map(|Json(row)| row))
+}
+
+/// How many attempts wait for their verdict, and since when the oldest of them does.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn pending(db: impl PgExecutor<'_>) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
+    sqlx::query_as("SELECT count(*), min(submitted_at) FROM lesson_attempts WHERE deferred IS NOT NULL")
+        .fetch_one(db)
+        .await
 }
 
 /// The latest lessons of a learner, the latest first, at most `limit`.
@@ -265,9 +304,22 @@ async fn apply(db: &mut PgConnection, event: &Recorded<AnyEvent>, change: &Event
             .execute(&mut *db)
             .await?;
         }
-        Event::EvaluationCompleted { attempt_id, verdict, passed, .. } => {
+        Event::EvaluationDeferred { attempt_id, reason, .. } => {
             sqlx::query(
-                "UPDATE lesson_attempts SET score = $3, passed = $4, verdict = $5, position = $6
+                "UPDATE lesson_attempts SET deferred = $3, position = $4 WHERE lesson_id = $1 AND attempt_id = $2",
+            )
+            .bind(id)
+            .bind(attempt_id.0)
+            .bind(reason.to_string())
+            .bind(event.position)
+            .execute(&mut *db)
+            .await?;
+        }
+        Event::EvaluationCompleted { attempt_id, verdict, passed, .. } => {
+            // An attempt that waited stays where it is among the others.
+            sqlx::query(
+                "UPDATE lesson_attempts SET score = $3, passed = $4, verdict = $5, deferred = NULL,
+                                            position = CASE WHEN deferred IS NULL THEN $6 ELSE position END
                  WHERE lesson_id = $1 AND attempt_id = $2",
             )
             .bind(id)
@@ -368,6 +420,35 @@ mod tests {
             let last = &lesson.attempts[1];
             assert_eq!((&last.verdict, last.words, last.position), (&Some(verdict(0.8)), 7, attempted));
             assert_eq!(last.answer.ciphertext, "dGV4dA==");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_waits_for_its_verdict_keeps_its_place_and_gets_it_once() {
+        in_a_world(async |world| {
+            world.start_lesson(20, "2026-03-01").await;
+            world.watch(20, 21, 60_000, "2026-03-01").await;
+            let taken_in = world.defer(20, 22, DeferralReason::Late).await;
+            world.attempt(20, 23, 0.8).await;
+            world.project().await;
+            let waiting = async || find(&world.pool, LESSON).await.expect("a database").expect("a lesson").attempts;
+            let shown = |it: &Attempt| (it.attempt_id.0.as_u128(), it.score, it.deferred);
+            let before: Vec<_> = waiting().await.iter().map(shown).collect();
+            assert_eq!(before, [(22, None, Some(DeferralReason::Late)), (23, Some(0.8), None)]);
+            let (count, since) = pending(&world.pool).await.expect("a database");
+            assert!(count == 1 && since.is_some());
+            world.evaluate(20, 22, 0.4).await;
+            world.project().await;
+            let after = waiting().await;
+            assert_eq!(after.iter().map(shown).collect::<Vec<_>>(), [(22, Some(0.4), None), (23, Some(0.8), None)]);
+            assert_eq!((after[0].position, after[0].passed), (taken_in, Some(false)));
+            assert_eq!(pending(&world.pool).await.expect("a database"), (0, None));
+            let found = find_attempt(&world.pool, LESSON, AttemptId(Uuid::from_u128(22))).await.expect("a database");
+            let found = found.expect("an attempt");
+            assert_eq!((found.learner_id, &found.attempt), (LEARNER, &after[0]));
+            let none = find_attempt(&world.pool, LESSON, AttemptId(Uuid::from_u128(99))).await.expect("a database");
+            assert_eq!(none, None);
         })
         .await;
     }

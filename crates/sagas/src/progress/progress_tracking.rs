@@ -10,7 +10,10 @@ use baeum_domain::{
     AnyEvent, Recorded,
     assessment::assessment,
     learning::lesson,
-    progress::progress::{Command, Evidence, LEVEL_TEST_WEIGHT},
+    progress::{
+        knowledge_tracing::Tracing,
+        progress::{Command, Evidence, LEVEL_TEST_WEIGHT},
+    },
 };
 
 use crate::process::{Effect, Process};
@@ -52,7 +55,9 @@ impl Process for ProgressTracking {
             _ => return vec![],
         };
         let (source_position, source_type) = (event.position, event.event_type.clone());
-        let command = Command::Observe { learner_id, source_position, source_type, evidence };
+        // The parameters are those in force when it is taken in.
+        let tracing = Tracing::default();
+        let command = Command::Observe { learner_id, source_position, source_type, evidence, tracing };
         vec![Effect::Send { step: "observe", command: ProcessCommand::Progress(command) }]
     }
 

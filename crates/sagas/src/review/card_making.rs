@@ -121,6 +121,7 @@ mod tests {
                 latency_us: 1,
             },
             passed,
+            assignment: None,
         }
     }
 

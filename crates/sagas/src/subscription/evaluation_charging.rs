@@ -84,6 +84,7 @@ mod tests {
                 latency_us: 1,
             },
             passed: true,
+            assignment: None,
         }
     }
 

@@ -4,7 +4,7 @@ use baeum_domain::{
     identity::user::Role,
     ids::{AttemptId, LessonId, UserId, ViewingId},
     learning::{
-        evaluation::Verdict,
+        evaluation::{Evaluation, Verdict},
         lesson::{Command, Error, Lesson},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
@@ -100,7 +100,8 @@ async fn complete_lesson(world: &World, learner_id: UserId, local_date: &str) {
             answer,
             words: 5,
             duration_ms: None,
-            verdict,
+            evaluation: Evaluation::Given(verdict),
+            assignment: None,
         },
         Command::Complete { local_date },
     ];

@@ -117,12 +117,13 @@ impl Client {
                     if status.is_success() {
                         return answer.json().await.map_err(|error| self.unreachable(reason(&error)));
                     }
-                    if last || !may_pass(status) {
+                    let asked = answer.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+                    // A conflict that passes says when to come again.
+                    if last || !may_pass(status) && (status != StatusCode::CONFLICT || asked.is_none()) {
                         let problem: Value = answer.json().await.unwrap_or_default();
                         let detail = problem["detail"].as_str().unwrap_or("no reason given").to_owned();
                         return Err(ClientError::Refused { method, path: path.to_owned(), status, detail });
                     }
-                    let asked = answer.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
                     pause = asked.map_or(pause, Duration::from_secs);
                 }
             }

@@ -1,7 +1,8 @@
-//! What the network sees of a token: a word row, rows of character n-grams, and a shape.
+//! What the network sees of a token: a word row, rows of character n-grams, a shape, and evidence of its neighbours.
 
 use std::collections::HashMap;
 
+use super::evidence::{Evidence, KINDS, word_key};
 use super::tokenize::Token;
 
 /// Rows of the word table: the vocabulary first, then [`UNKNOWN_ROWS`] shared rows.
@@ -26,6 +27,8 @@ pub struct Features {
     pub grams: Vec<u32>,
     /// Row of the shape table, below [`SHAPES`].
     pub shape: u32,
+    /// Rows of the evidence table, one a kind.
+    pub evidence: [u32; KINDS],
 }
 
 /// The words that the detector knows, the most frequent first, with their counts in the training text.
@@ -71,19 +74,29 @@ pub fn normal_form(text: &str) -> String {
 }
 
 /// The features of the tokens of one sentence, in order.
-pub fn features(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<Features> {
+pub fn features(tokens: &[Token], vocabulary: &Vocabulary, evidence: &Evidence) -> Vec<Features> {
     let first_word = tokens.iter().position(Token::is_word);
-    let row = |(at, token): (usize, &Token)| token_features(&token.text, Some(at) == first_word, vocabulary, true);
-    tokens.iter().enumerate().map(row).collect()
+    let forms: Vec<String> = tokens.iter().map(|token| normal_form(&token.text)).collect();
+    let keys: Vec<u64> = forms.iter().map(|form| word_key(form)).collect();
+    let row = |((at, token), (form, found)): ((usize, &Token), (&String, [u32; KINDS]))| {
+        token_features((&token.text, form), Some(at) == first_word, vocabulary, true, found)
+    };
+    tokens.iter().enumerate().zip(forms.iter().zip(evidence.rows(&keys))).map(row).collect()
 }
 
-/// The features of one token. `known` false treats the word as outside the vocabulary (a regulariser of training).
-pub fn token_features(text: &str, first: bool, vocabulary: &Vocabulary, known: bool) -> Features {
-    let form = normal_form(text);
-    let rank = if known { vocabulary.rank(&form) } else { None };
+/// The features of one token, given as it stands and in its normal form. `known` false treats the word as outside the
+/// vocabulary (a regulariser of training).
+pub fn token_features(
+    (text, form): (&str, &str),
+    first: bool,
+    vocabulary: &Vocabulary,
+    known: bool,
+    evidence: [u32; KINDS],
+) -> Features {
+    let rank = if known { vocabulary.rank(form) } else { None };
     let word = rank.unwrap_or_else(|| row(MAX_VOCABULARY, UNKNOWN_ROWS, hash(form.chars(), 7)));
     let shape = case_class(text) * 4 + u32::from(rank.is_some()) * 2 + u32::from(first);
-    Features { word, grams: gram_rows(&form), shape }
+    Features { word, grams: gram_rows(form), shape, evidence }
 }
 
 /// Prefixes and suffixes of up to four letters, then trigrams from the left, at most [`GRAMS`] in all.
@@ -138,8 +151,8 @@ mod tests {
     fn known_words_have_their_own_row_and_others_share() {
         let vocabulary = Vocabulary::parse("the 90\ncat 4\nbroken\n");
         assert_eq!(vocabulary.len(), 2);
-        assert_eq!(token_features("Cat", true, &vocabulary, true).word, 1);
-        let unknown = token_features("Zyzzyva", false, &vocabulary, true);
+        assert_eq!(token_features(("Cat", "cat"), true, &vocabulary, true, [0; KINDS]).word, 1);
+        let unknown = token_features(("Zyzzyva", "zyzzyva"), false, &vocabulary, true, [0; KINDS]);
         assert!(unknown.word as usize >= MAX_VOCABULARY && (unknown.word as usize) < WORD_ROWS);
     }
 
@@ -147,7 +160,7 @@ mod tests {
     fn every_row_number_is_in_range() {
         for text in ["a", "İ", "안녕", "👍🏽", "a-very-long-word-that-has-no-end-whatever-one-does", "1,000.5", "\u{0}"]
         {
-            let found = token_features(text, true, &Vocabulary::default(), true);
+            let found = token_features((text, &normal_form(text)), true, &Vocabulary::default(), true, [0; KINDS]);
             assert!((1..=GRAMS).contains(&found.grams.len()), "{text}");
             assert!(found.grams.iter().all(|g| (*g as usize) < GRAM_ROWS), "{text}");
             assert!((found.shape as usize) < SHAPES && (found.word as usize) < WORD_ROWS, "{text}");

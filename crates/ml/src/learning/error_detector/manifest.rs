@@ -19,6 +19,9 @@ pub struct Source {
 /// The manifest of the weights, `weights/error-detector.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// What kind of model it is, as the folder of evaluators names it (`error-detector`, `encoder`), for those it can hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Name and version of the model, as verdicts state it.
     pub model_id: String,
     /// SHA-256 of the weights file, lower-case hexadecimal.

@@ -1,9 +1,10 @@
 //! A token-level detector of grammatical errors in English.
 //!
-//! Text is cut into tokens and sentences ([`tokenize`]), tokens become rows of tables ([`features`]), a small
-//! convolutional network gives each token a probability of each tag ([`model`]), and tags become spans and a score
+//! Text is cut into tokens and sentences ([`tokenize`]), tokens become rows of tables ([`features`]), also by how often
+//! their neighbours were seen beside them ([`evidence`]), a small convolutional network gives each token a probability of each tag ([`model`]), and tags become spans and a score
 //! ([`verdict`]). How it is trained, on what, and how well it does: `docs/models.md`.
 
+pub mod evidence;
 pub mod features;
 pub mod irregular;
 pub mod manifest;
@@ -19,6 +20,7 @@ use baeum_domain::learning::evaluation::{Answer, ErrorCategory, Evaluator, Evalu
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
+use evidence::Evidence;
 use features::Vocabulary;
 use manifest::Manifest;
 use model::{Batch, Network};
@@ -67,6 +69,7 @@ pub enum LoadError {
 pub struct ErrorDetector {
     network: Network,
     vocabulary: Vocabulary,
+    evidence: Evidence,
     calibration: verdict::Calibration,
     model_id: String,
     weights_hash: String,
@@ -102,10 +105,14 @@ impl ErrorDetector {
         let calibration = take("calibration")?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
         let calibration = verdict::Calibration::from_values(&calibration)
             .ok_or_else(|| candle_core::Error::Msg(format!("{calibration:?} is no calibration")))?;
+        let levels = take("levels")?.to_vec1::<u8>()?;
+        let evidence =
+            Evidence::from_bytes(levels).ok_or_else(|| candle_core::Error::Msg("the levels are too few".to_owned()))?;
         let network = Network::new(&VarBuilder::from_tensors(widened(tensors)?, DType::F32, &Device::Cpu))?;
         Ok(Self {
             network,
             vocabulary: Vocabulary::parse(&vocabulary),
+            evidence,
             calibration,
             model_id: manifest.model_id,
             weights_hash: found,
@@ -119,7 +126,7 @@ impl ErrorDetector {
     /// # Errors
     /// Where the network fails to compute.
     pub fn probabilities(&self, sentence: &[Token]) -> candle_core::Result<Vec<[f32; TAGS.len()]>> {
-        let rows = features::features(sentence, &self.vocabulary);
+        let rows = features::features(sentence, &self.vocabulary, &self.evidence);
         let mut all = vec![[0.0; TAGS.len()]; sentence.len()];
         for start in (0..sentence.len()).step_by(STEP) {
             let end = (start + WINDOW).min(sentence.len());

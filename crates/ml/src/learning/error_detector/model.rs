@@ -8,18 +8,24 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::{layer_norm_slow, log_softmax};
 
+use super::evidence::{KINDS, LEVELS};
 use super::features::{Features, GRAM_ROWS, GRAMS, SHAPES, WORD_ROWS};
 use super::tags::TAGS;
 
 /// Width of a word row and of an n-gram row.
 pub const EMBEDDING: usize = 64;
 /// Width of a shape row.
-const SHAPE: usize = 16;
+pub const SHAPE: usize = 16;
+/// Width of an evidence row.
+pub const EVIDENCE: usize = 32;
+/// Width of what the network sees of a token: word, n-grams, shape, evidence, in this order.
+pub const JOINED: usize = 2 * EMBEDDING + SHAPE + EVIDENCE;
 /// Width of the sequence between layers.
 pub const HIDDEN: usize = 128;
 /// How far the copies of each layer are shifted. Together a token sees 16 neighbours on each side.
-const DILATIONS: [usize; 6] = [1, 1, 2, 4, 7, 1];
-const EPSILON: f32 = 1e-5;
+pub const DILATIONS: [usize; 6] = [1, 1, 2, 4, 7, 1];
+/// Keeps layer norms finite.
+pub const EPSILON: f32 = 1e-5;
 
 /// How a tensor begins before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +46,12 @@ pub(super) fn small(count: usize) -> f64 {
 /// Name, dimensions and start of every tensor of the network, in one order.
 pub fn tensors() -> Vec<(String, Vec<usize>, Start)> {
     let uniform = |inputs: usize| Start::Uniform((3.0 / small(inputs)).sqrt());
-    let joined = 2 * EMBEDDING + SHAPE;
     let mut all = vec![
         ("words".to_owned(), vec![WORD_ROWS, EMBEDDING], Start::Uniform(0.2)),
         ("grams".to_owned(), vec![GRAM_ROWS, EMBEDDING], Start::Uniform(0.4)),
         ("shapes".to_owned(), vec![SHAPES, SHAPE], Start::Uniform(0.2)),
-        ("input.weight".to_owned(), vec![joined, HIDDEN], uniform(joined)),
+        ("evidence".to_owned(), vec![KINDS * LEVELS, EVIDENCE], Start::Uniform(0.1)),
+        ("input.weight".to_owned(), vec![JOINED, HIDDEN], uniform(JOINED)),
         ("input.bias".to_owned(), vec![HIDDEN], Start::Zeros),
     ];
     for layer in 0..DILATIONS.len() {
@@ -73,6 +79,7 @@ pub struct Batch {
     grams: Tensor,
     gram_weights: Tensor,
     shapes: Tensor,
+    evidence: Tensor,
     mask: Tensor,
     size: (usize, usize),
 }
@@ -84,10 +91,12 @@ impl Batch {
         let cells = count * length;
         let (mut words, mut shapes, mut mask) = (vec![0u32; cells], vec![0u32; cells], vec![0f32; cells]);
         let (mut grams, mut gram_weights) = (vec![0u32; cells * GRAMS], vec![0f32; cells * GRAMS]);
+        let mut evidence = vec![0u32; cells * KINDS];
         for (row, sentence) in sentences.iter().enumerate() {
             for (column, token) in sentence.iter().take(length).enumerate() {
                 let cell = row * length + column;
                 (words[cell], shapes[cell], mask[cell]) = (token.word, token.shape, 1.0);
+                evidence[cell * KINDS..(cell + 1) * KINDS].copy_from_slice(&token.evidence);
                 let weight = u16::try_from(token.grams.len().clamp(1, GRAMS)).map_or(0.0, |n| f32::from(n).recip());
                 for (at, gram) in token.grams.iter().take(GRAMS).enumerate() {
                     grams[cell * GRAMS + at] = *gram;
@@ -101,6 +110,7 @@ impl Batch {
             grams: Tensor::from_vec(grams, cells * GRAMS, cpu)?,
             gram_weights: Tensor::from_vec(gram_weights, (cells, GRAMS, 1), cpu)?,
             shapes: Tensor::from_vec(shapes, cells, cpu)?,
+            evidence: Tensor::from_vec(evidence, cells * KINDS, cpu)?,
             mask: Tensor::from_vec(mask, (cells, 1), cpu)?,
             size: (count, length),
         })
@@ -121,6 +131,7 @@ pub struct Network {
     words: Tensor,
     grams: Tensor,
     shapes: Tensor,
+    evidence: Tensor,
     input: (Tensor, Tensor),
     layers: Vec<Layer>,
     norm: (Tensor, Tensor),
@@ -146,6 +157,7 @@ impl Network {
             words: get("words")?,
             grams: get("grams")?,
             shapes: get("shapes")?,
+            evidence: get("evidence")?,
             input: pair("input")?,
             layers: DILATIONS.iter().enumerate().map(layer).collect::<Result<_>>()?,
             norm: pair("norm")?,
@@ -161,7 +173,8 @@ impl Network {
         let shapes = self.shapes.index_select(&batch.shapes, 0)?;
         let grams = self.grams.index_select(&batch.grams, 0)?.reshape((cells, GRAMS, EMBEDDING))?;
         let grams = grams.broadcast_mul(&batch.gram_weights)?.sum(1)?;
-        let joined = noise(Tensor::cat(&[words, grams, shapes], 1)?)?;
+        let evidence = self.evidence.index_select(&batch.evidence, 0)?.reshape((cells, KINDS, EVIDENCE))?.sum(1)?;
+        let joined = noise(Tensor::cat(&[words, grams, shapes, evidence], 1)?)?;
         let mut x = joined.matmul(&self.input.0)?.broadcast_add(&self.input.1)?;
         for layer in &self.layers {
             let normed = layer_norm_slow(&x, &layer.norm.0, &layer.norm.1, EPSILON)?.broadcast_mul(&batch.mask)?;

@@ -102,7 +102,9 @@ impl Judge {
         for (at, row) in rows.iter().enumerate().filter(|(_, row)| error(row) >= threshold) {
             let suggestion = suggest(sentence, at, vocabulary);
             let (start, end) = (sentence[at].start, sentence[at].end);
-            self.push(ErrorSpan { start, end, category: category(row), confidence: round(error(row)), suggestion });
+            // No category is about marks and numbers; only the large detector judges them.
+            let category = if sentence[at].is_judged() { category(row) } else { ErrorCategory::Unspecified };
+            self.push(ErrorSpan { start, end, category, confidence: round(error(row)), suggestion });
         }
     }
 

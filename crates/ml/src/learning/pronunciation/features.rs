@@ -17,8 +17,10 @@ pub const FRAME_MS: usize = 20;
 const WINDOW: usize = 400;
 const HOP: usize = 160;
 const POINTS: usize = 512;
-const LOWEST: f32 = 60.0;
-const HIGHEST: f32 = 7_600.0;
+/// Lower edge of the lowest band, in hertz.
+pub const LOWEST: f32 = 60.0;
+/// Upper edge of the highest band, in hertz.
+pub const HIGHEST: f32 = 7_600.0;
 /// Kept before and after what is not silence, in spectra.
 const MARGIN: usize = 15;
 
@@ -100,10 +102,18 @@ fn hann() -> Vec<f32> {
     (0..WINDOW).map(|at| 0.5 - 0.5 * libm::cosf(turn * (count(at) + 0.5))).collect()
 }
 
+/// A frequency in hertz on the mel scale of HTK.
+pub fn mel(hertz: f32) -> f32 {
+    2595.0 * libm::log10f(1.0 + hertz / 700.0)
+}
+
+/// The frequency, in hertz, of a place on the mel scale of HTK.
+pub fn hertz(mel: f32) -> f32 {
+    700.0 * (libm::powf(10.0, mel / 2595.0) - 1.0)
+}
+
 /// First bin and weights of each triangle.
 fn filters() -> Vec<(usize, Vec<f32>)> {
-    let mel = |hertz: f32| 2595.0 * libm::log10f(1.0 + hertz / 700.0);
-    let hertz = |mel: f32| 700.0 * (libm::powf(10.0, mel / 2595.0) - 1.0);
     let step = (mel(HIGHEST) - mel(LOWEST)) / count(BANDS + 1);
     let edge = |at: usize| hertz(mel(LOWEST) + step * count(at));
     let bin = |at: usize| count(at) * count(RATE) / count(POINTS);

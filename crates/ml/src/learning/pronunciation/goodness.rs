@@ -4,8 +4,8 @@
 //! sound is tried in its place: `L(r)` is the logarithm of the sum, over all borders, of the likelihood of *before, r,
 //! after*. `L(q) − max L(r)` for the sound q of the text is the goodness of Witt and Young (2000) with the alignment
 //! summed out instead of fixed, as in segmentation-free goodness (Cao et al., 2024), here within three sounds. A small
-//! network, fitted on transcripts with planted substitutions, weighs it against older forms of the same idea: the mean
-//! log posterior over the frames, its distance to the best other class, and duration.
+//! network, fitted on transcripts with planted substitutions, weighs it against the fits of all other sounds and against
+//! older forms of the same idea: the mean log posterior over the frames, its distance to the best other class, duration.
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -16,19 +16,24 @@ use super::graph::{CLASSES, PAUSE, Segment};
 /// Frames of a neighbour that are looked at, at most.
 const REACH: usize = 12;
 /// Values that the judge sees of a sound beside which sound it is.
-pub const VALUES: usize = 12;
-/// What the judge sees of a sound: [`VALUES`], then one place for each sound.
-pub const INPUTS: usize = VALUES + PAUSE as usize;
+pub const VALUES: usize = 14;
+/// Sounds that may stand in a place.
+const SOUNDS: usize = PAUSE as usize;
+/// What the judge sees of a sound: [`VALUES`], how each sound would fit, and one place for each sound of a text.
+pub const INPUTS: usize = VALUES + 2 * SOUNDS;
 /// Width of the judge.
-pub const JUDGE: usize = 32;
+pub const JUDGE: usize = 64;
 
 /// What is known of one sound of the text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// Which sound the text has.
     pub class: u8,
-    /// What the judge sees, `VALUES` of it; the rest follows from the class.
+    /// What the judge sees, `VALUES` of it.
     pub values: [f32; VALUES],
+    /// How well each sound fits in its place: logarithms of their shares, squeezed. With the sound of the text they tell
+    /// which confusions are usual where nothing is wrong.
+    pub fits: [f32; SOUNDS],
     /// The sound that fits best in its place.
     pub likeliest: u8,
 }
@@ -76,10 +81,27 @@ pub fn evidence(segments: &[Segment], scores: &[f32], posteriors: &[f32]) -> Vec
             f32::from(u8::from(before.is_none_or(|s| s.word != segment.word))),
             f32::from(u8::from(after.is_none_or(|s| s.word != segment.word))),
             squeeze((fits[class] - best) / frames),
+            0.0,
+            0.0,
         ];
-        Some(Evidence { class: segment.class, values, likeliest })
+        let fits = std::array::from_fn(|other| squeeze(fits[other] - sum) / 2.0);
+        Some(Evidence { class: segment.class, values, fits, likeliest })
     };
-    segments.iter().enumerate().map(one).collect()
+    let mut all: Vec<Option<Evidence>> = segments.iter().enumerate().map(one).collect();
+    // What is low in a recording or word where everything is low says less than where all else is high.
+    let of = |word: Option<usize>, all: &[Option<Evidence>]| {
+        let within = segments.iter().zip(all).filter(|(s, _)| word.is_none() || s.word == word);
+        let (sum, number) = within.filter_map(|(_, e)| e.as_ref()).fold((0.0, 0), |(s, n), e| (s + e.values[1], n + 1));
+        sum / count(number.max(1))
+    };
+    let whole = of(None, &all);
+    let words: Vec<f32> = segments.iter().map(|segment| of(segment.word, &all)).collect();
+    for (found, word) in all.iter_mut().zip(words) {
+        if let Some(found) = found {
+            (found.values[VALUES - 2], found.values[VALUES - 1]) = (whole, word);
+        }
+    }
+    all
 }
 
 fn mean_posterior(segment: &Segment, posteriors: &[f32]) -> f32 {
@@ -199,6 +221,7 @@ pub fn inputs(sounds: &[&Evidence]) -> Result<Tensor> {
     let mut all = Vec::with_capacity(sounds.len() * INPUTS);
     for sound in sounds {
         all.extend_from_slice(&sound.values);
+        all.extend_from_slice(&sound.fits);
         all.extend((0..PAUSE).map(|class| f32::from(u8::from(class == sound.class))));
     }
     Tensor::from_vec(all, (sounds.len(), INPUTS), &Device::Cpu)

@@ -34,6 +34,9 @@ pub const WEIGHTS: &str = "pronunciation.safetensors";
 /// The file that says what they are.
 pub const MANIFEST: &str = "pronunciation.json";
 
+const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../../weights/pronunciation.safetensors");
+const SHIPPED_MANIFEST: &str = include_str!("../../../weights/pronunciation.json");
+
 /// Why the model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -100,6 +103,14 @@ pub struct HeardSound {
 }
 
 impl PhoneModel {
+    /// Loads the weights that this crate carries.
+    ///
+    /// # Errors
+    /// Where weights and manifest do not belong together or do not fit this code.
+    pub fn shipped() -> Result<Self, LoadError> {
+        Self::from_bytes(SHIPPED_WEIGHTS, SHIPPED_MANIFEST)
+    }
+
     /// Loads the weights and manifest of a folder.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The network: dilated convolutions over the frames, a softmax a frame.
 //!
-//! A convolution is three shifted copies of the sequence, joined and multiplied by one matrix: the same function as
-//! `conv1d`, with a fast backward pass on the CPU. The norm is the plain one of candle-nn, because the fused one has
+//! A convolution is the sum of three shifted views of the sequence, each multiplied by its part of one matrix: the same
+//! function as `conv1d`, with a fast backward pass on the CPU. Recordings of a batch follow each other in one sequence,
+//! [`GAP`] empty frames between them. The norm is the plain one of candle-nn, because the fused one has
 //! no gradient.
 
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -12,10 +13,12 @@ use super::features::FRAME;
 use super::graph::CLASSES;
 
 /// Width of the sequence between layers.
-pub const HIDDEN: usize = 128;
+pub const HIDDEN: usize = 192;
 /// How far the copies of each layer are shifted. Together a frame sees 13 neighbours, a quarter of a second, on each
 /// side: enough to know the sounds around it, too little to guess a sound from the sentence.
 const DILATIONS: [usize; 6] = [1, 1, 2, 3, 3, 2];
+/// Empty frames between two recordings of a batch, so that neither sees the other: the largest of the dilations.
+pub const GAP: usize = 3;
 const EPSILON: f32 = 1e-5;
 
 /// How a tensor begins before training.
@@ -102,18 +105,14 @@ impl Network {
         })
     }
 
-    /// Logarithms of the probabilities of the classes: from `[recordings, frames, FRAME]` to
-    /// `[recordings × frames, CLASSES]`. `mask`, `[recordings × frames, 1]`, is 0 where a recording has ended.
+    /// Logarithms of the probabilities of the classes: from `[frames, FRAME]` to `[frames, CLASSES]`. `mask`,
+    /// `[frames, 1]`, is 0 between recordings.
     pub fn log_probabilities(&self, frames: &Tensor, mask: Option<&Tensor>, noise: Noise<'_>) -> Result<Tensor> {
-        let (count, length, _) = frames.dims3()?;
-        let cells = count * length;
-        let near = neighbours(frames, 1)?.reshape((cells, 3 * FRAME))?;
-        let mut x = near.matmul(&self.input.0)?.broadcast_add(&self.input.1)?;
+        let mut x = convolved(frames, 1, &self.input)?;
         for layer in &self.layers {
             let normed = rms_norm_slow(&x, &layer.norm, EPSILON)?;
             let normed = mask.map_or(Ok(normed.clone()), |mask| normed.broadcast_mul(mask))?;
-            let near = neighbours(&normed.reshape((count, length, HIDDEN))?, layer.dilation)?;
-            let inner = near.reshape((cells, 3 * HIDDEN))?.matmul(&layer.input.0)?.broadcast_add(&layer.input.1)?;
+            let inner = convolved(&normed, layer.dilation, &layer.input)?;
             x = (x + noise(inner.relu()?)?.matmul(&layer.output)?)?;
         }
         let logits = rms_norm_slow(&x, &self.norm, EPSILON)?.matmul(&self.head.0)?.broadcast_add(&self.head.1)?;
@@ -130,7 +129,7 @@ impl Network {
         for start in (0..total).step_by(PART) {
             let end = (start + PART).min(total);
             let (from, to) = (start.saturating_sub(reach), (end + reach).min(total));
-            let part = Tensor::from_slice(&frames[from * FRAME..to * FRAME], (1, to - from, FRAME), &Device::Cpu)?;
+            let part = Tensor::from_slice(&frames[from * FRAME..to * FRAME], (to - from, FRAME), &Device::Cpu)?;
             let found = self.log_probabilities(&part, None, &mut Ok)?;
             all.extend(
                 found.narrow(0, start - from, end - start)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?,
@@ -140,9 +139,11 @@ impl Network {
     }
 }
 
-/// Each place with the place `dilation` before and after it; zeroes beyond the ends. `[B, T, H]` to `[B, T, 3H]`.
-fn neighbours(x: &Tensor, dilation: usize) -> Result<Tensor> {
-    let length = x.dim(1)?;
-    let padded = x.pad_with_zeros(1, dilation, dilation)?;
-    Tensor::cat(&[padded.narrow(1, 0, length)?, x.clone(), padded.narrow(1, 2 * dilation, length)?], 2)
+/// Each frame with the frame `dilation` before and after it, by weight and bias; zeroes beyond the ends. `[T, H]` to
+/// `[T, W]`, the weight `[3H, W]`.
+fn convolved(x: &Tensor, dilation: usize, (weight, bias): &(Tensor, Tensor)) -> Result<Tensor> {
+    let (length, width) = x.dims2()?;
+    let padded = x.pad_with_zeros(0, dilation, dilation)?;
+    let tap = |at: usize| padded.narrow(0, at * dilation, length)?.matmul(&weight.narrow(0, at * width, width)?);
+    (tap(0)? + tap(1)? + tap(2)?)?.broadcast_add(bias)
 }

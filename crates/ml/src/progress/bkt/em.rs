@@ -8,6 +8,8 @@
 //!   less often right than who has it not.
 //! - It starts from one point, so there is nothing random.
 
+use baeum_domain::progress::knowledge_tracing::{MOST_CHANCE, UNFITTED};
+
 use super::Parameters;
 
 /// An answer to one of the items of a skill.
@@ -36,8 +38,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let prior = Parameters { initial: 0.4, learn: 0.1, forget: 0.02, guess: 0.25, slip: 0.15 };
-        Self { prior, prior_weight: 10.0, forgetting: true, item_weight: None, most_steps: 200 }
+        Self { prior: UNFITTED, prior_weight: 10.0, forgetting: true, item_weight: None, most_steps: 200 }
     }
 }
 
@@ -58,7 +59,7 @@ pub struct Fit {
 
 const STILL: f64 = 1e-5;
 /// Highest guess and slip of a skill.
-const HIGHEST: f64 = 0.5;
+const HIGHEST: f64 = MOST_CHANCE;
 /// How near to 0 and 1 a probability may come.
 const MARGIN: f64 = 1e-3;
 

@@ -128,7 +128,7 @@ impl Fold {
     }
 
     fn take_in_mastery(&mut self, event: &Recorded<AnyEvent>, learner: UserId, skill: Skill, known: Mastery) {
-        let known = Known { mastery: known.mean(), at: event.recorded_at, position: event.position };
+        let known = Known { mastery: known.expected, at: event.recorded_at, position: event.position };
         self.history.push((learner.0, skill, known));
         self.skills.insert((learner.0, skill), known);
     }

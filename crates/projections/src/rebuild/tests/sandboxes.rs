@@ -149,7 +149,7 @@ async fn a_difference_names_row_and_column_and_both_values() {
         assert_eq!((totals.changed, totals.only_before, totals.only_after), (1, 0, 0));
         assert_eq!(totals.columns, [("active_ms".to_owned(), 1)].into());
         assert_eq!(totals.rows[0].key["learner_id"], json!(LEARNER));
-        let active = ColumnDiff { column: "active_ms".into(), before: Some(json!(7)), after: Some(json!(70_000)) };
+        let active = ColumnDiff { column: "active_ms".into(), before: Some(json!(7)), after: Some(json!(145_000)) };
         assert_eq!(totals.rows[0].columns, [active]);
         let lessons = table("progress_lessons");
         assert_eq!((lessons.changed, lessons.only_before, lessons.only_after), (0, 1, 0));

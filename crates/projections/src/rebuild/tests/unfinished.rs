@@ -4,7 +4,10 @@ use baeum_domain::{
     AnyEvent, Recorded,
     ids::{LessonId, UserId, ViewingId},
     learning::lesson::{Command as LessonCommand, Lesson},
-    progress::progress::{Command as ProgressCommand, Evidence, Progress as Aggregate},
+    progress::{
+        knowledge_tracing::Tracing,
+        progress::{Command as ProgressCommand, Evidence, Progress as Aggregate},
+    },
 };
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
@@ -36,7 +39,8 @@ async fn live_together(world: &World, learners: u128) -> i64 {
         let evidence =
             vec![Evidence { skill: baeum_domain::level::Skill::Writing, focus: None, outcome: 0.3, weight: 1.0 }];
         let source_type = "EvaluationCompleted".to_owned();
-        let observe = ProgressCommand::Observe { learner_id, source_position: 1, source_type, evidence };
+        let tracing = Tracing::default();
+        let observe = ProgressCommand::Observe { learner_id, source_position: 1, source_type, evidence, tracing };
         world.execute::<Aggregate>(learner_id.0, observe).await;
     }
     world.log.head().await.expect("a head")
