@@ -25,6 +25,7 @@ use crate::{
 pub(crate) const TENANT: HeaderName = HeaderName::from_static("baeum-tenant");
 
 /// A shard that is served.
+#[derive(Clone)]
 pub struct ServedShard {
     /// The tenants whose log it keeps.
     pub tenants: Vec<String>,
@@ -61,7 +62,7 @@ pub enum ServeError {
     Twice(String),
     /// The signing keys of a shard cannot be used.
     #[error("shard {0}: {1}")]
-    Keys(Shard, KeyError),
+    Keys(Shard, #[source] KeyError),
 }
 
 impl Directory {

@@ -1,6 +1,7 @@
 //! The database of this process: the embedded one, or the one of `DATABASE_URL`; reachable and migrated.
 
 use std::{
+    iter::successors,
     path::Path,
     time::{Duration, Instant},
 };
@@ -101,10 +102,7 @@ impl DatabaseError {
         match self {
             Self::Failed(error)
             | Self::Shard(AssignError::Database(error))
-            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                // A connection that was cut is told as either of the two.
-                may_pass(error) || matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)
-            }
+            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => was_cut(error),
             _ => false,
         }
     }
@@ -214,6 +212,31 @@ impl Database {
     }
 }
 
+/// Does what a start needs of the database; again while that goes away, for as long as [`Database::open`] waits for it.
+///
+/// # Errors
+/// What `attempt` ended with, be it because `stop` was cancelled meanwhile.
+pub(crate) async fn patiently<T, E: std::error::Error + 'static>(
+    stop: &CancellationToken,
+    attempt: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
+    let began = Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if went_away(&error) && began.elapsed() < PATIENCE && !stop.is_cancelled() => {
+                tracing::warn!(%error, "the database went away during the start");
+                sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether it was caused by a database that went away.
+fn went_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    successors(Some(error), |it| it.source()).filter_map(|it| it.downcast_ref()).any(was_cut)
+}
+
 /// Tries until the server answers, as long as it is not there or is still starting.
 async fn wait_for(options: &PgConnectOptions, variable: &str) -> Result<(), DatabaseError> {
     let began = Instant::now();
@@ -234,6 +257,11 @@ async fn wait_for(options: &PgConnectOptions, variable: &str) -> Result<(), Data
         tracing::warn!(at, error, "the database does not answer yet");
         sleep(PAUSE).await;
     }
+}
+
+/// Whether a server that had answered went away: a connection that was cut is told as any of these.
+fn was_cut(error: &sqlx::Error) -> bool {
+    may_pass(error) || matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut)
 }
 
 fn may_pass(error: &sqlx::Error) -> bool {

@@ -29,7 +29,7 @@ use crate::{
     catalog::{self, LoadError},
     clock::SystemClock,
     config::{Command, Config},
-    database::{Database, DatabaseError, PATIENCE, PAUSE},
+    database::{Database, DatabaseError, PATIENCE, PAUSE, patiently},
     demo::{self, ClientError},
     erasure::Eraser,
     evaluators::{EvaluatorsError, Installed},
@@ -399,7 +399,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {
             let broker = connect_broker(&config, shard, &stop).await?;
-            let log = open_log(&config, database, broker.clone()).await?;
+            let log = patiently(&stop, async || open_log(&config, database, broker.clone()).await).await?;
             let mut commands = Commands::new(log.clone(), ports.clone())
                 .with_notifications(config.notification.settings())
                 .with_gateway(gateway.clone())
@@ -410,7 +410,7 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
                 commands = commands.with_carrier(carrier.clone());
             }
             if seals {
-                commands.vault().adopt().await.map_err(KeysError::Adopt)?;
+                patiently(&stop, async || commands.vault().adopt().await).await.map_err(KeysError::Adopt)?;
             }
             shards.push(OpenShard { tenants: shard.tenants.clone(), log, commands, broker });
         }
@@ -562,17 +562,20 @@ async fn start(
         let (tenants, commands) = (tenants.clone(), commands.clone());
         served.push(ServedShard { tenants, commands, broker_connected: connected });
     }
-    let state = ApiState::new(ApiConfig {
-        shards: served,
-        models,
-        registry,
-        metrics: platform.metrics.clone(),
-        stop: stop.clone(),
-        mode: if embedded { "embedded" } else { "production" },
-        travel: config.travels.then(|| {
-            let logs = shards.iter().map(|it| it.log.clone()).collect();
-            travel::travel_of(logs, config.gateway.as_ref().map(|it| it.url.clone()))
-        }),
+    let state = patiently(stop, async || {
+        ApiState::new(ApiConfig {
+            shards: served.clone(),
+            models: models.clone(),
+            registry: registry.clone(),
+            metrics: platform.metrics.clone(),
+            stop: stop.clone(),
+            mode: if embedded { "embedded" } else { "production" },
+            travel: config.travels.then(|| {
+                let logs = shards.iter().map(|it| it.log.clone()).collect();
+                travel::travel_of(logs, config.gateway.as_ref().map(|it| it.url.clone()))
+            }),
+        })
+        .await
     });
     let state = state.await?;
     if let Some(listener) = operators {
@@ -587,7 +590,7 @@ async fn start(
             // Roles reach as far as a tenant, so each needs somebody who can grant them.
             for OpenShard { tenants, commands, .. } in shards {
                 for tenant in tenants {
-                    admin::ensure(commands, tenant, admin.clone()).await?;
+                    patiently(stop, async || admin::ensure(commands, tenant, admin.clone()).await).await?;
                 }
             }
         }
