@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use support::{Client, Platform, all_events, eventually};
+use support::{Client, Platform, all_events, command, eventually};
+use tempfile::TempDir;
 
 /// The place of the process that runs the sagas among those of a platform.
 const PROCESS: usize = 3;
@@ -135,6 +136,80 @@ async fn attempts_for_which_the_queue_has_no_room_are_taken_in_and_evaluated_lat
     assert!(given > 0 && waiting > 0, "{given} verdicts were given at once, {waiting} attempts wait");
     let admin = platform.admin().await;
     all_have_one_verdict(&admin, lessons.len()).await;
+    platform.verify_read_models();
+    platform.stop();
+    platform.remove_stream().await;
+}
+
+/// A folder with one model: the build's own detector under another name.
+fn folder_of(model_id: &str) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let of_model = folder.path().join("again");
+    std::fs::create_dir(&of_model).expect("a folder");
+    let mut manifest: Value =
+        serde_json::from_str(include_str!("../crates/ml/weights/error-detector.json")).expect("JSON");
+    manifest["kind"] = json!("error-detector");
+    manifest["model_id"] = json!(model_id);
+    std::fs::write(of_model.join("manifest.json"), manifest.to_string()).expect("a manifest");
+    let weights = include_bytes!("../crates/ml/weights/error-detector.safetensors");
+    std::fs::write(of_model.join("weights.safetensors"), weights).expect("weights");
+    folder
+}
+
+/// What a model in the shadow has said of each attempt, and how often.
+async fn shadowed(admin: &Client) -> BTreeMap<String, Vec<Value>> {
+    let mut shadowed: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for event in all_events(admin).await.into_iter().filter(|it| it["type"] == "ShadowEvaluated") {
+        let attempt = event["data"]["attempt_id"].as_str().expect("an id").to_owned();
+        shadowed.entry(attempt).or_default().push(event["data"].clone());
+    }
+    shadowed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_a_folder_is_asked_in_the_shadow_then_promoted_and_taken_back_on_the_command_line() {
+    let models = folder_of("again-1");
+    let folder = models.path().to_str().expect("a path in UTF-8");
+    let mut platform = Platform::production_with(&[("BAEUM_EVALUATORS", folder)]).await;
+    let listed = platform.run(&["models", "list"]);
+    let of_folder = listed.lines().find(|it| it.starts_with("again-1 ")).expect("the model of the folder");
+    let hash = of_folder.split(' ').nth(1).expect("a hash").to_owned();
+    let admin = platform.admin().await;
+    let shadow = json!({ "model": { "model_id": "again-1", "weights_hash": hash } });
+    admin.post("/v1/evaluators/shadow", shadow).await.expect(200);
+    let mina = learner(&platform).await;
+    let lesson = open_lesson(&mina).await;
+    let written = lesson.attempts.iter().find(|it| it["kind"] == "writing").expect("a writing task");
+    let mut shown = BTreeMap::new();
+    for _ in 0..4 {
+        let taken = mina.post(&format!("{}/attempts", lesson.path), written.clone()).await.expect(201);
+        assert_ne!(taken["verdict"]["model_id"], "again-1", "what is in the shadow is not shown");
+        shown.insert(taken["attempt_id"].as_str().expect("an id").to_owned(), taken["verdict"]["score"].clone());
+        platform.kill_and_restart(PROCESS);
+    }
+    let shadowed = eventually("the shadow was asked about each", || async {
+        let shadowed = shadowed(&admin).await;
+        (shadowed.len() == shown.len()).then_some(shadowed)
+    })
+    .await;
+    for (attempt, said) in shadowed {
+        assert_eq!(said.len(), 1, "{attempt} was asked about once: {said:#?}");
+        assert_eq!(said[0]["verdict"]["model_id"], "again-1");
+        // The same weights say the same.
+        assert_eq!((&said[0]["verdict"]["score"], &said[0]["shown"]["score"]), (&shown[&attempt], &shown[&attempt]));
+    }
+    assert!(platform.run(&["models", "promote", "again-1"]).contains("again-1 answers, recorded at "));
+    assert!(platform.run(&["models", "list"]).contains("tenant main: again-1 answers; experiment -; shadow again-1"));
+    let answer = async || {
+        let taken = mina.post(&format!("{}/attempts", lesson.path), written.clone()).await.expect(201);
+        taken["verdict"]["model_id"].as_str().expect("a model").to_owned()
+    };
+    assert_eq!(answer().await, "again-1");
+    platform.run(&["models", "rollback", "--reason", "a trial"]);
+    assert_ne!(answer().await, "again-1");
+    let refused = command(&platform.environment).args(["models", "promote", "again-2"]).output().expect("it runs");
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.starts_with("error: no model, or more than one, is 'again-2'"), "{told}");
     platform.verify_read_models();
     platform.stop();
     platform.remove_stream().await;

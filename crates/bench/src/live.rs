@@ -17,7 +17,7 @@ use baeum_domain::{
 };
 use baeum_eventlog::{CommandContext, EventLog, Options, nats::Broker, relay};
 use baeum_ml::{
-    assessment::{ability_filter::GaussianAbility, calibration::OnlineCalibrator},
+    assessment::{ability_filter::MomentFilter, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
 };
 use baeum_projections::{Models, registry, run as project, wait_for};
@@ -57,7 +57,7 @@ async fn measure(way: &str, seconds: u32, broker: Option<Broker>) -> Result<Vec<
     let models = Models {
         affect: Arc::new(HiddenMarkovAffect::new()),
         calibrator: Arc::new(OnlineCalibrator::new()),
-        abilities: Arc::new(GaussianAbility::default()),
+        abilities: Arc::new(MomentFilter::default()),
         catalog: Arc::new(world::catalog()?),
     };
     let stop = CancellationToken::new();

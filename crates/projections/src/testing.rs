@@ -12,7 +12,7 @@ use baeum_domain::{
     Clock, Decider, Sealed,
     assessment::{
         assessment::{Assessment, Command as AssessmentCommand, StoppingRule},
-        calibration::{AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
+        calibration::{AbilityBelief, AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
         item_bank::{CalibratedItem, Calibration, Command as BankCommand, ITEM_BANK, ItemBank},
         testing::{Ability, LevelReport, Selection, SelectionReason, SkillEstimate},
     },
@@ -641,18 +641,18 @@ impl AffectModel for TestAffect {
 struct TestFilter;
 
 impl AbilityFilter for TestFilter {
-    fn prior(&self) -> Ability {
-        Ability { theta: 0.5, standard_error: 1.0 }
+    fn prior(&self) -> AbilityBelief {
+        AbilityBelief::gaussian(0.5, 1.0)
     }
 
-    fn drift(&self, ability: Ability, _days: f64) -> Ability {
-        ability
+    fn drift(&self, belief: AbilityBelief, _days: f64) -> AbilityBelief {
+        belief
     }
 
-    fn update(&self, ability: Ability, item: ItemDemand, correct: bool) -> Ability {
+    fn update(&self, belief: AbilityBelief, item: ItemDemand, correct: bool) -> AbilityBelief {
         let beyond = if correct { 0.5 } else { -0.5 };
-        let theta = f64::midpoint(ability.theta, item.difficulty) + beyond;
-        Ability { theta, standard_error: ability.standard_error / 2.0 }
+        let theta = f64::midpoint(belief.theta, item.difficulty) + beyond;
+        AbilityBelief { theta, standard_error: belief.standard_error / 2.0, ..belief }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use baeum_commands::{CommandContext, ExecuteError, assessment::calibrate::calibrate};
+use baeum_commands::{ExecuteError, assessment::calibrate::calibrate};
 use baeum_domain::{
     AnyEvent,
     assessment::{assessment::Event, item_bank},
@@ -70,7 +70,8 @@ pub(crate) async fn run(
             tell("nothing was recorded (--dry-run)");
             continue;
         }
-        let outcome = calibrate(&shard.log, &context(shard), found.calibration).await?;
+        let tenant = shard.tenants.first().expect("a shard has a tenant");
+        let outcome = calibrate(&shard.log, &shard.context(tenant), found.calibration).await?;
         tell(format_args!("calibration {} is in the log, up to position {}", outcome.answer, outcome.position));
     }
     Ok(())
@@ -98,19 +99,6 @@ async fn answers(log: &EventLog) -> Result<(Answers, i64), LogError> {
         position = read_to;
     }
     Ok((answers, last))
-}
-
-fn context(shard: &OperatedShard) -> CommandContext {
-    let id = shard.log.clock().new_id();
-    CommandContext {
-        tenant: shard.tenants.first().cloned().unwrap_or_default(),
-        actor: "operator".to_owned(),
-        command_id: id,
-        fingerprint: None,
-        correlation_id: id,
-        causation_id: id,
-        expected_sequence: None,
-    }
 }
 
 fn describe(found: &BankCalibration, catalog: &Catalog) -> String {

@@ -102,7 +102,9 @@ impl DatabaseError {
         match self {
             Self::Failed(error)
             | Self::Shard(AssignError::Database(error))
-            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => was_cut(error),
+            | Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                was_cut(error)
+            }
             _ => false,
         }
     }
@@ -280,5 +282,43 @@ fn place(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, io};
+
+    use baeum_commands::{ExecuteError, identity::Error};
+    use baeum_eventlog::LogError;
+
+    use super::*;
+    use crate::admin::AdminError;
+
+    fn cut() -> sqlx::Error {
+        sqlx::Error::Io(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// How often it is tried, and whether it succeeds, when the first try ends in this error.
+    async fn tries<E: std::error::Error + 'static>(stop: &CancellationToken, error: E) -> (u32, bool) {
+        let (tries, first) = (Cell::new(0), Cell::new(Some(error)));
+        let done = patiently(stop, async || {
+            tries.set(tries.get() + 1);
+            first.take().map_or(Ok(()), Err)
+        });
+        let succeeded = done.await.is_ok();
+        (tries.get(), succeeded)
+    }
+
+    #[tokio::test]
+    async fn what_a_start_needs_is_tried_again_only_where_the_database_went_away() {
+        let stop = CancellationToken::new();
+        assert_eq!(tries(&stop, LogError::Unavailable(cut())).await, (2, true));
+        let within = AdminError::Register(ExecuteError::Log(LogError::Unavailable(cut())));
+        assert_eq!(tries(&stop, within).await, (2, true), "however deep the cause lies");
+        assert_eq!(tries(&stop, LogError::Unavailable(sqlx::Error::RowNotFound)).await, (1, false));
+        assert_eq!(tries(&stop, AdminError::Register(ExecuteError::Refused(Error::EmailTaken))).await, (1, false));
+        stop.cancel();
+        assert_eq!(tries(&stop, LogError::Unavailable(cut())).await, (1, false), "a signal ends the waiting");
     }
 }

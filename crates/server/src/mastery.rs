@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use baeum_commands::{CommandContext, ExecuteError, progress::fit_mastery::fit_mastery};
+use baeum_commands::{ExecuteError, progress::fit_mastery::fit_mastery};
 use baeum_domain::{
     AnyEvent,
     learning::lesson::Event,
@@ -73,7 +73,7 @@ async fn record(
     } else if dry_run {
         tell("nothing was recorded (--dry-run)");
     } else {
-        let outcome = fit_mastery(&shard.log, &context(shard, tenant), fit).await?;
+        let outcome = fit_mastery(&shard.log, &shard.context(tenant), fit).await?;
         tell(format_args!("fit {} is in the log, at position {}", outcome.answer, outcome.position));
     }
     Ok(())
@@ -104,19 +104,6 @@ async fn answers(log: &EventLog) -> Result<BTreeMap<String, (Answers, i64)>, Log
         position = read_to;
     }
     Ok(tenants)
-}
-
-fn context(shard: &OperatedShard, tenant: &str) -> CommandContext {
-    let id = shard.log.clock().new_id();
-    CommandContext {
-        tenant: tenant.to_owned(),
-        actor: "operator".to_owned(),
-        command_id: id,
-        fingerprint: None,
-        correlation_id: id,
-        causation_id: id,
-        expected_sequence: None,
-    }
 }
 
 fn describe(fit: &Fit, before: &Tracing) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use baeum_commands::{
-    CommandContext, ExecuteError,
+    ExecuteError,
     learning::deployment::{Change, DeploymentError, SKILL, deploy_evaluator},
 };
 use baeum_domain::learning::{
@@ -82,7 +82,7 @@ pub(crate) async fn run(
                     continue;
                 }
             };
-            let done = deploy_evaluator(&shard.log, &context(shard, tenant), change).await;
+            let done = deploy_evaluator(&shard.log, &shard.context(tenant), change).await;
             let outcome = done.map_err(|error| ModelsCommandError::Refused { tenant: tenant.clone(), error })?;
             let now = outcome.answer.promoted.map_or_else(|| "the built-in model".to_owned(), |it| it.model_id);
             tell(format_args!("tenant {tenant}: {now} answers, recorded at {}", outcome.position));
@@ -134,18 +134,5 @@ fn find(evaluators: &dyn EvaluatorRegistry, wanted: &str) -> Result<ModelRef, Mo
     match (found.next(), found.next()) {
         (Some(model), None) => Ok(model),
         _ => Err(ModelsCommandError::NotOne(wanted.to_owned())),
-    }
-}
-
-fn context(shard: &OperatedShard, tenant: &str) -> CommandContext {
-    let id = shard.log.clock().new_id();
-    CommandContext {
-        tenant: tenant.to_owned(),
-        actor: "operator".to_owned(),
-        command_id: id,
-        fingerprint: None,
-        correlation_id: id,
-        causation_id: id,
-        expected_sequence: None,
     }
 }

@@ -11,7 +11,7 @@ use baeum_domain::{
     },
 };
 use baeum_ml::{
-    assessment::{ability_filter::GaussianAbility, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
+    assessment::{ability_filter::MomentFilter, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
     learning::{
         error_detector::{ErrorDetector, LoadError},
@@ -101,7 +101,7 @@ pub(crate) fn models(catalog: &Arc<Catalog>) -> Models {
     Models {
         affect: Arc::new(HiddenMarkovAffect::new()),
         calibrator: Arc::new(OnlineCalibrator::new()),
-        abilities: Arc::new(GaussianAbility::default()),
+        abilities: Arc::new(MomentFilter::default()),
         catalog: catalog.clone(),
     }
 }

@@ -73,6 +73,24 @@ pub(crate) struct OperatedShard {
     pub(crate) tenants: Vec<String>,
 }
 
+impl OperatedShard {
+    /// What an operator's command is recorded with. Whoever has the database is the operator; the name of their account
+    /// is noted.
+    pub(crate) fn context(&self, tenant: &str) -> CommandContext {
+        let account = env::var("USER").or_else(|_| env::var("USERNAME")).ok().filter(|it| !it.is_empty());
+        let id = self.log.clock().new_id();
+        CommandContext {
+            tenant: tenant.to_owned(),
+            actor: account.map_or_else(|| "operator".to_owned(), |account| format!("operator:{account}")),
+            command_id: id,
+            fingerprint: None,
+            correlation_id: id,
+            causation_id: id,
+            expected_sequence: None,
+        }
+    }
+}
+
 /// Does it, in every shard.
 ///
 /// # Errors
@@ -184,24 +202,15 @@ async fn find(log: &EventLog, stream: StreamOf<'_>) -> Result<Option<Parked>, sq
     Ok(found.map(|it| Parked { position: it.position, attempts: it.attempts.cast_unsigned() }))
 }
 
-/// Whoever has the database is the operator; the name of their account is noted. The deed goes into the log of the
-/// tenant whose event it is about, as that of an administrator of theirs does.
+/// The deed goes into the log of the tenant whose event it is about, as that of an administrator of theirs does.
 async fn context(shard: &OperatedShard, stream: StreamOf<'_>) -> Result<CommandContext, ProjectionsError> {
     let event = match find(&shard.log, stream).await? {
         Some(parked) => shard.log.read(parked.position - 1, 1).await.map_err(ExecuteError::Log)?.pop(),
         None => None,
     };
-    let account = env::var("USER").or_else(|_| env::var("USERNAME")).ok().filter(|it| !it.is_empty());
-    let command_id = shard.log.clock().new_id();
-    Ok(CommandContext {
-        tenant: event.map_or_else(|| shard.tenants.first().expect("a shard has a tenant").clone(), |it| it.tenant),
-        actor: account.map_or_else(|| "operator".to_owned(), |account| format!("operator:{account}")),
-        command_id,
-        fingerprint: None,
-        correlation_id: command_id,
-        causation_id: command_id,
-        expected_sequence: None,
-    })
+    let tenant =
+        event.map_or_else(|| shard.tenants.first().expect("a shard has a tenant").clone(), |event| event.tenant);
+    Ok(shard.context(&tenant))
 }
 
 fn recorded(what: &str, stream: StreamOf<'_>, done: &Outcome<()>) {

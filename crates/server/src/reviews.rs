@@ -1,7 +1,7 @@
 //! `baeum reviews optimize`: the scheduler's parameters fitted to learners' own reviews, and recorded in the log.
 
 use baeum_commands::{
-    CommandContext, ExecuteError,
+    ExecuteError,
     review::{
         Error,
         optimize::{Optimized, optimize},
@@ -68,17 +68,7 @@ pub(crate) async fn run(shards: &[OperatedShard], command: &ReviewsCommand) -> R
 }
 
 async fn fit(shard: &OperatedShard, tenant: String, learner: UserId) -> Result<(), ReviewsError> {
-    let id = shard.log.clock().new_id();
-    let context = CommandContext {
-        tenant,
-        actor: "operator".to_owned(),
-        command_id: id,
-        fingerprint: None,
-        correlation_id: id,
-        causation_id: id,
-        expected_sequence: None,
-    };
-    match optimize(&shard.log, &context, &FsrsScheduler, learner).await {
+    match optimize(&shard.log, &shard.context(&tenant), &FsrsScheduler, learner).await {
         Ok(Some(outcome)) => {
             let Optimized { version, reviews, log_loss_before, log_loss_after } = outcome.answer;
             tell(format_args!(

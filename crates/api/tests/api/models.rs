@@ -15,7 +15,7 @@ use baeum_commands::{
 use baeum_domain::{
     Entropy,
     assessment::{
-        calibration::{AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
+        calibration::{AbilityBelief, AbilityFilter, ItemBelief, ItemCalibrator, ItemDemand},
         testing::{
             Ability, AdaptiveTest, BandProbability, LevelReport, Response, Selection, SelectionReason, Weakness,
         },
@@ -419,17 +419,17 @@ impl ItemCalibrator for TestModels {
 }
 
 impl AbilityFilter for TestModels {
-    fn prior(&self) -> Ability {
-        Ability { theta: 0.0, standard_error: 1.0 }
+    fn prior(&self) -> AbilityBelief {
+        AbilityBelief::gaussian(0.0, 1.0)
     }
 
-    fn drift(&self, ability: Ability, _days: f64) -> Ability {
-        ability
+    fn drift(&self, belief: AbilityBelief, _days: f64) -> AbilityBelief {
+        belief
     }
 
-    fn update(&self, ability: Ability, _item: ItemDemand, correct: bool) -> Ability {
+    fn update(&self, belief: AbilityBelief, _item: ItemDemand, correct: bool) -> AbilityBelief {
         let step = if correct { 0.1 } else { -0.1 };
-        Ability { theta: ability.theta + step, standard_error: ability.standard_error * 0.9 }
+        AbilityBelief { theta: belief.theta + step, standard_error: belief.standard_error * 0.9, ..belief }
     }
 }
 

@@ -42,14 +42,34 @@ pub struct ItemDemand {
     pub guessing: f64,
 }
 
+/// What is believed of an ability: a distribution by its first four moments.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AbilityBelief {
+    /// Mean, in logits.
+    pub theta: f64,
+    /// Standard deviation, in logits.
+    pub standard_error: f64,
+    /// Third standardised moment; 0 of a Gaussian.
+    pub skewness: f64,
+    /// Fourth standardised moment less 3; 0 of a Gaussian.
+    pub excess_kurtosis: f64,
+}
+
+impl AbilityBelief {
+    /// A Gaussian.
+    pub fn gaussian(theta: f64, standard_error: f64) -> Self {
+        Self { theta, standard_error, skewness: 0.0, excess_kurtosis: 0.0 }
+    }
+}
+
 /// Re-estimates abilities online. Implementations give the same bits for the same answers in the same order.
 pub trait AbilityFilter: Send + Sync {
     /// What is believed of someone who has answered nothing.
-    fn prior(&self) -> Ability;
+    fn prior(&self) -> AbilityBelief;
 
     /// What is believed after `days` without an answer, 0 or more.
-    fn drift(&self, ability: Ability, days: f64) -> Ability;
+    fn drift(&self, belief: AbilityBelief, days: f64) -> AbilityBelief;
 
     /// What is believed after one answer.
-    fn update(&self, ability: Ability, item: ItemDemand, correct: bool) -> Ability;
+    fn update(&self, belief: AbilityBelief, item: ItemDemand, correct: bool) -> AbilityBelief;
 }

@@ -9,9 +9,8 @@ use baeum_domain::{
     AnyEvent, Decider, Recorded,
     assessment::{
         assessment::{Assessment, Event},
-        calibration::{AbilityFilter, ItemDemand},
+        calibration::{AbilityBelief, AbilityFilter, ItemDemand},
         item_bank::{CalibratedItem, Event as BankEvent, ItemBank},
-        testing::Ability,
     },
     catalog::Catalog,
     ids::{ItemId, UserId},
@@ -56,6 +55,8 @@ pub async fn find(db: impl PgExecutor<'_>, learner: UserId) -> Result<Option<Lea
 struct Known {
     theta: f64,
     standard_error: f64,
+    skewness: f64,
+    excess_kurtosis: f64,
     answered_at: DateTime<Utc>,
 }
 
@@ -111,31 +112,37 @@ impl Abilities {
         correct: bool,
     ) -> Result<(), ProjectionError> {
         let Some((demand, calibration)) = self.demand(&mut *db, item).await? else { return Ok(()) };
-        let known: Option<Known> =
-            sqlx::query_as("SELECT theta, standard_error, answered_at FROM abilities WHERE learner_id = $1")
-                .bind(learner.0)
-                .fetch_optional(&mut *db)
-                .await?;
+        let known: Option<Known> = sqlx::query_as(
+            "SELECT theta, standard_error, skewness, excess_kurtosis, answered_at FROM abilities WHERE learner_id = $1",
+        )
+        .bind(learner.0)
+        .fetch_optional(&mut *db)
+        .await?;
         let before = known.map_or_else(
             || self.filter.prior(),
             |it| {
-                let ability = Ability { theta: it.theta, standard_error: it.standard_error };
-                self.filter.drift(ability, days(it.answered_at, event.recorded_at))
+                let Known { theta, standard_error, skewness, excess_kurtosis, answered_at } = it;
+                let belief = AbilityBelief { theta, standard_error, skewness, excess_kurtosis };
+                self.filter.drift(belief, days(answered_at, event.recorded_at))
             },
         );
         let after = self.filter.update(before, demand, correct);
         sqlx::query(
             "INSERT INTO abilities AS a
-                 (learner_id, theta, standard_error, answers, correct, calibration, answered_at, position)
-             VALUES ($1, $2, $3, 1, $4, $5, $6, $7)
+                 (learner_id, theta, standard_error, skewness, excess_kurtosis, answers, correct, calibration,
+                  answered_at, position)
+             VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)
              ON CONFLICT (learner_id) DO UPDATE
-             SET theta = excluded.theta, standard_error = excluded.standard_error, answers = a.answers + 1,
+             SET theta = excluded.theta, standard_error = excluded.standard_error, skewness = excluded.skewness,
+                 excess_kurtosis = excluded.excess_kurtosis, answers = a.answers + 1,
                  correct = a.correct + excluded.correct, calibration = excluded.calibration,
                  answered_at = excluded.answered_at, position = excluded.position",
         )
         .bind(learner.0)
         .bind(after.theta)
         .bind(after.standard_error)
+        .bind(after.skewness)
+        .bind(after.excess_kurtosis)
         .bind(i64::from(correct))
         .bind(calibration)
         .bind(event.recorded_at)
@@ -197,6 +204,10 @@ impl Projection for Abilities {
 
     fn reads(&self, aggregate_type: &str) -> bool {
         matches!(aggregate_type, Assessment::AGGREGATE | ItemBank::AGGREGATE)
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     /// A calibration stands between the answers of everybody.

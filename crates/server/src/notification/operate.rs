@@ -1,10 +1,8 @@
 //! `baeum notifications`: what was given up, and trying it again. It works on the database; deeds are recorded in the log,
 //! and done by the dispatcher.
 
-use std::env;
-
 use baeum_commands::{
-    CommandContext, ExecuteError, Outcome,
+    ExecuteError, Outcome,
     notification::{Error, retry::retry_notification, webhook_deliveries, webhooks::replay_webhook_delivery},
 };
 use baeum_domain::{
@@ -80,7 +78,7 @@ pub(crate) async fn run(shards: &[OperatedShard], command: &NotificationsCommand
         NotificationsCommand::Retry { id, channel } => {
             for shard in shards {
                 if let Some(found) = notifications::find(shard.log.pool(), NotificationId(*id)).await? {
-                    let context = context(&shard.log, found.tenant);
+                    let context = shard.context(&found.tenant);
                     let done = retry_notification(&shard.log, &context, found.notification_id, *channel).await?;
                     recorded(format_args!("{id} is tried again by {channel}"), &done);
                     return Ok(());
@@ -141,28 +139,13 @@ async fn replay(shards: &[OperatedShard], webhook: Uuid, wanted: Option<i64>) ->
             let dead = dead_deliveries(&shard.log, tenant, Some(WebhookId(webhook))).await?;
             for it in dead.into_iter().filter(|it| wanted.is_none_or(|wanted| it.position == wanted)) {
                 found = true;
-                let context = context(&shard.log, tenant.clone());
+                let context = shard.context(tenant);
                 let done = replay_webhook_delivery(&shard.log, &context, WebhookId(webhook), it.position).await?;
                 recorded(format_args!("{webhook} is told again of {} at {}", it.event_type, it.position), &done);
             }
         }
     }
     if found { Ok(()) } else { Err(NotificationsError::NothingGivenUp(webhook)) }
-}
-
-/// Whoever has the database is the operator; the name of their account is noted.
-fn context(log: &EventLog, tenant: String) -> CommandContext {
-    let account = env::var("USER").or_else(|_| env::var("USERNAME")).ok().filter(|it| !it.is_empty());
-    let command_id = log.clock().new_id();
-    CommandContext {
-        tenant,
-        actor: account.map_or_else(|| "operator".to_owned(), |account| format!("operator:{account}")),
-        command_id,
-        fingerprint: None,
-        correlation_id: command_id,
-        causation_id: command_id,
-        expected_sequence: None,
-    }
 }
 
 fn recorded(what: std::fmt::Arguments<'_>, done: &Outcome<()>) {
