@@ -13,7 +13,7 @@ use baeum_domain::{
 };
 use uuid::Uuid;
 
-use crate::{config::Admin, entropy::SystemEntropy};
+use crate::{config::Admin, entropy::SystemEntropy, private_file};
 
 /// Address of the administrator of an embedded installation.
 const ADDRESS: &str = "admin@baeum.local";
@@ -48,7 +48,7 @@ pub(crate) fn of_data_folder(data: &Path) -> Result<Admin, AdminError> {
         Ok(text) => text.trim().to_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let password = random_password();
-            write_private(&path, &format!("{password}\n")).map_err(unusable)?;
+            private_file::write_new(&path, &format!("{password}\n")).map_err(unusable)?;
             password
         }
         Err(error) => return Err(unusable(error)),
@@ -103,12 +103,4 @@ fn random_password() -> String {
     let mut bytes = [0; 24];
     SystemEntropy.fill(&mut bytes);
     bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
-}
-
-pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    io::Write::write_all(&mut options.open(path)?, text.as_bytes())
 }

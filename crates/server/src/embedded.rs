@@ -5,13 +5,14 @@
 //! a free port of the loopback address: over a Unix socket pglite-oxide 0.5.1 takes silence for more input, and hangs.
 
 use std::{
-    fs::{DirBuilder, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     mem::ManuallyDrop,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use directories::ProjectDirs;
 use pglite_oxide::{PgliteServer, PgliteServerBuilder};
 use sqlx::{
     Connection as _, PgConnection, PgPool,
@@ -76,7 +77,7 @@ impl Embedded {
         let began = Instant::now();
         let lock = Lock::take(data)?;
         let folder = |error| EmbeddedError::Folder { folder: data.to_owned(), error };
-        mend(data).map_err(folder)?;
+        mend(data, lock.was_killed).map_err(folder)?;
         let failed = |reason: String| EmbeddedError::Start { folder: data.to_owned(), reason };
         let builder = COMMIT.iter().fold(
             PgliteServer::builder().path(data.join("postgres")).database("postgres"),
@@ -141,45 +142,87 @@ impl Embedded {
     }
 }
 
-/// A file that pglite-oxide 0.5.1 writes anew at every start, not atomically, and cannot start with half of.
+/// Files that pglite-oxide 0.5.1 writes anew at every start, not atomically, and cannot start with half of; each with
+/// where a copy of it is kept, as it was at the last start that went well.
+const REWRITTEN: [(&str, &str); 2] = [(LAYOUT, "runtime-layout.json"), (OVERLAY, "pgdata-overlay.json")];
 const LAYOUT: &str = "postgres/tmp/pglite/.pglite-oxide-runtime-layout.json";
-/// A copy of it as it was at the last start that went well.
-const LAYOUT_COPY: &str = "runtime-layout.json";
+const OVERLAY: &str = "postgres/tmp/pglite/base/.pglite-oxide-pgdata-overlay.json";
+/// Postgres's own files.
+const CLUSTER: &str = "postgres/tmp/pglite/base";
 /// Is there from the making of the database until it has answered for the first time.
 const MAKING: &str = "making";
 
 /// Repairs what a process left that was killed while it started.
-fn mend(data: &Path) -> io::Result<()> {
-    let (postgres, layout, copy) = (data.join("postgres"), data.join(LAYOUT), data.join(LAYOUT_COPY));
+fn mend(data: &Path, was_killed: bool) -> io::Result<()> {
+    let postgres = data.join("postgres");
     if data.join(MAKING).exists() && postgres.exists() {
         // It was never ready, so nothing that was answered is in it.
-        std::fs::remove_dir_all(&postgres)?;
+        fs::remove_dir_all(&postgres)?;
     }
     if !postgres.exists() {
         File::create(data.join(MAKING))?;
-    } else if copy.exists() && !is_json(&layout) {
-        tracing::info!("the last process was killed while it started; mending its files");
-        std::fs::copy(&copy, &layout)?;
+        return Ok(());
+    }
+    for (file, copy) in REWRITTEN.map(|(file, copy)| (data.join(file), data.join(copy))) {
+        if copy.exists() && !is_json(&file) {
+            tracing::info!("the last process was killed while it started; mending {}", file.display());
+            fs::copy(&copy, &file)?;
+        }
+    }
+    match template(data) {
+        Some(template) if was_killed => complete_copies(&template, &data.join(CLUSTER)),
+        _ => Ok(()),
+    }
+}
+
+/// Where pglite-oxide 0.5.1 keeps the files that it made this cluster from; `None` where it has yet to unpack them.
+fn template(data: &Path) -> Option<PathBuf> {
+    let overlay: serde_json::Value = serde_json::from_slice(&fs::read(data.join(OVERLAY)).ok()?).ok()?;
+    let hash = overlay["templateArchiveSha256"].as_str()?;
+    let cache = ProjectDirs::from("dev", "pglite-oxide", "pglite-oxide")?.cache_dir().join("pgdata-template");
+    let formats = fs::read_dir(cache).ok()?;
+    formats.filter_map(|format| Some(format.ok()?.path().join(hash).join("base"))).find(|it| it.is_dir())
+}
+
+/// A cluster begins as a layer over its template: a file is copied when Postgres first opens it, and pglite-oxide 0.5.1
+/// does not copy atomically. What a killed process left half copied is the beginning of the template's file and no
+/// more, for nothing was written into it before it was whole; it is copied again.
+fn complete_copies(template: &Path, cluster: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(cluster)? {
+        let entry = entry?;
+        let (original, copy) = (template.join(entry.file_name()), entry.path());
+        let kind = entry.file_type()?;
+        if kind.is_dir() && original.is_dir() {
+            complete_copies(&original, &copy)?;
+        } else if kind.is_file() && original.is_file() && entry.metadata()?.len() < original.metadata()?.len() {
+            let whole = fs::read(&original)?;
+            if whole.starts_with(&fs::read(&copy)?) {
+                tracing::info!("the last process was killed while it copied {}; it is copied again", copy.display());
+                // Killed again, it is the beginning of the file again.
+                fs::write(&copy, whole)?;
+            }
+        }
     }
     Ok(())
 }
 
 /// Notes that the database has answered, so that [`mend`] keeps it.
 fn note_made(data: &Path) -> io::Result<()> {
-    let (layout, copy) = (data.join(LAYOUT), data.join(LAYOUT_COPY));
-    if is_json(&layout) {
-        let half = copy.with_extension("new");
-        std::fs::copy(&layout, &half)?;
-        std::fs::rename(&half, &copy)?;
+    for (file, copy) in REWRITTEN.map(|(file, copy)| (data.join(file), data.join(copy))) {
+        if is_json(&file) {
+            let half = copy.with_extension("new");
+            fs::copy(&file, &half)?;
+            fs::rename(&half, &copy)?;
+        }
     }
-    match std::fs::remove_file(data.join(MAKING)) {
+    match fs::remove_file(data.join(MAKING)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
 fn is_json(file: &Path) -> bool {
-    std::fs::read(file).is_ok_and(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).is_ok())
+    fs::read(file).is_ok_and(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).is_ok())
 }
 
 /// Starts Postgres on a thread that may block.
@@ -234,4 +277,46 @@ fn make_private(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_copied_half_are_copied_again_and_no_others() {
+        let (template, cluster) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let file = |folder: &Path, name: &str, bytes: &[u8]| {
+            fs::create_dir_all(folder.join("base/5")).expect("a folder");
+            fs::write(folder.join("base/5").join(name), bytes).expect("a file");
+        };
+        for name in ["begun", "half", "whole", "written", "shrunk", "grown", "never opened"] {
+            file(template.path(), name, b"12345678");
+        }
+        for (name, bytes) in [
+            ("begun", &b""[..]),
+            ("half", b"1234"),
+            ("whole", b"12345678"),
+            ("written", b"1234567x"),
+            ("shrunk", b"12x"),
+            ("grown", b"123456789"),
+            ("of its own", b"1"),
+        ] {
+            file(cluster.path(), name, bytes);
+        }
+        complete_copies(template.path(), cluster.path()).expect("folders");
+        let now = |name: &str| fs::read_to_string(cluster.path().join("base/5").join(name)).ok();
+        for (name, bytes) in [
+            ("begun", Some("12345678")),
+            ("half", Some("12345678")),
+            ("whole", Some("12345678")),
+            ("written", Some("1234567x")),
+            ("shrunk", Some("12x")),
+            ("grown", Some("123456789")),
+            ("of its own", Some("1")),
+            ("never opened", None),
+        ] {
+            assert_eq!(now(name).as_deref(), bytes, "{name}");
+        }
+    }
 }

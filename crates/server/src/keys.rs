@@ -19,7 +19,7 @@ use baeum_projections::BoxFuture;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use crate::{entropy::SystemEntropy, output::tell};
+use crate::{entropy::SystemEntropy, output::tell, private_file};
 
 /// Name of the key file in the data folder of an embedded installation.
 pub(crate) const FILE: &str = "keys.toml";
@@ -238,18 +238,7 @@ fn create(path: &Path, name: &str) -> Result<(), KeysError> {
         new_secret(),
         new_secret()
     );
-    write_new(path, &text)
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_new(path: &Path, text: &str) -> Result<(), KeysError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(unusable(path))?;
-    io::Write::write_all(&mut file, text.as_bytes()).map_err(unusable(path))?;
-    file.sync_all().map_err(unusable(path))
+    private_file::write_new(path, &text).map_err(unusable(path))
 }
 
 /// `baeum keys create`: no database is opened.
@@ -280,7 +269,7 @@ pub(crate) fn rotate_file(path: &Path, clock: &dyn Clock) -> Result<(), KeysErro
     let beside = path.with_extension("new");
     // What an earlier try has left was never used.
     let _ = fs::remove_file(&beside);
-    write_new(&beside, &format!("{}{entry}{}", &text[..at], &text[at..]))?;
+    private_file::write_new(&beside, &format!("{}{entry}{}", &text[..at], &text[at..])).map_err(unusable(&beside))?;
     read(&beside)?;
     fs::rename(&beside, path).map_err(unusable(path))?;
     tell(format_args!(

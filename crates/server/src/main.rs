@@ -28,6 +28,7 @@ mod model_command;
 mod models;
 mod notification;
 mod output;
+mod private_file;
 mod projections;
 mod query;
 mod recommend;

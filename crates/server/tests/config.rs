@@ -195,11 +195,13 @@ fn a_process_that_is_killed_while_it_starts_leaves_a_folder_that_the_next_one_ca
         process.kill().expect("it is killed");
         process.wait().expect("it ends");
     }
-    let layout = folder.path().join(".baeum/postgres/tmp/pglite/.pglite-oxide-runtime-layout.json");
+    let pglite = folder.path().join(".baeum/postgres/tmp/pglite");
     for _ in 0..2 {
         let migrated = baeum(&folder, &["migrate"]).output().expect("the binary runs");
         assert_eq!(told(&migrated), (Some(0), String::new()), "{}", String::from_utf8_lossy(&migrated.stderr));
-        // The worst moment of all.
-        fs::write(&layout, "").expect("emptied");
+        // The worst moments of all.
+        for file in [".pglite-oxide-runtime-layout.json", "base/.pglite-oxide-pgdata-overlay.json"] {
+            fs::write(pglite.join(file), "").expect("emptied");
+        }
     }
 }

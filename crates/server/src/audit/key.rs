@@ -8,7 +8,7 @@ use std::{
 use baeum_domain::{Entropy as _, position::Shard};
 use baeum_proof::{KeyError, Signer};
 
-use crate::{admin::write_private, config::Config, entropy::SystemEntropy, output::tell};
+use crate::{config::Config, entropy::SystemEntropy, output::tell, private_file};
 
 /// A key file that cannot be used. What is in it is not told.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(crate) fn make(path: &Path) -> Result<(), KeyFileError> {
     let mut seed = [0; 32];
     SystemEntropy.fill(&mut seed);
     let pem = Signer::pem(&seed).map_err(|source| KeyFileError::Wrong { path: path.to_owned(), source })?;
-    write_private(path, &pem).map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })
+    private_file::write_new(path, &pem).map_err(|error| KeyFileError::Unwritable { path: path.to_owned(), error })
 }
 
 /// Prints the verifier key of each shard.
