@@ -205,6 +205,9 @@ async fn a_model_of_a_folder_is_asked_in_the_shadow_then_promoted_and_taken_back
         taken["verdict"]["model_id"].as_str().expect("a model").to_owned()
     };
     assert_eq!(answer().await, "again-1");
+    let elsewhere = command(&platform.environment).env_remove("BAEUM_EVALUATORS").args(["models", "list"]).output();
+    let told = String::from_utf8(elsewhere.expect("it runs").stdout).expect("a text");
+    assert!(told.contains("again-1 answers (not installed here: baeum-error-detector-1 stands in)"), "{told}");
     platform.run(&["models", "rollback", "--reason", "a trial"]);
     assert_ne!(answer().await, "again-1");
     let refused = command(&platform.environment).args(["models", "promote", "again-2"]).output().expect("it runs");

@@ -102,8 +102,10 @@ async fn list(shards: &[OperatedShard], evaluators: &dyn EvaluatorRegistry) -> R
             line.push_str(" (built in)");
         }
         if let Some(card) = evaluators.card(&model) {
-            let licences: Vec<_> = card.data.iter().map(|it| format!("{}: {}", it.name, it.licence)).collect();
-            let _ = write!(line, " [{}] {}", card.kind, licences.join("; "));
+            let _ = write!(line, " [{}]", card.kind);
+            for data in card.data {
+                let _ = write!(line, "\n    {}: {}", data.name, data.licence);
+            }
         }
         tell(line);
     }
@@ -112,9 +114,14 @@ async fn list(shards: &[OperatedShard], evaluators: &dyn EvaluatorRegistry) -> R
             let state = deployment(shard, tenant).await?;
             let name = |model: Option<ModelRef>| model.map_or_else(|| "-".to_owned(), |it| it.model_id);
             let experiment = state.experiment.map_or_else(|| "-".to_owned(), |it| it.experiment_id.to_string());
-            let promoted = state.promoted.unwrap_or_else(|| built_in.model().clone()).model_id;
+            let promoted = state.promoted.unwrap_or_else(|| built_in.model().clone());
+            let stand_in = match evaluators.find(&promoted) {
+                Some(_) => String::new(),
+                None => format!(" (not installed here: {} stands in)", built_in.model().model_id),
+            };
             tell(format_args!(
-                "tenant {tenant}: {promoted} answers; experiment {experiment}; shadow {}",
+                "tenant {tenant}: {} answers{stand_in}; experiment {experiment}; shadow {}",
+                promoted.model_id,
                 name(state.shadow)
             ));
         }
