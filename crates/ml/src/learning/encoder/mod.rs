@@ -6,6 +6,7 @@
 //! and how well it does: `docs/models.md`.
 
 mod attention;
+pub mod minilm;
 pub mod network;
 pub mod ops;
 #[cfg(test)]
