@@ -31,7 +31,14 @@ struct Nothing;
 
 impl Evaluator for Nothing {
     fn evaluate(&self, _: &Answer<'_>) -> Result<Verdict, EvaluatorError> {
-        Ok(Verdict { score: 1.0, spans: vec![], model_id: "nothing".into(), weights_hash: "0".into(), latency_us: 0 })
+        Ok(Verdict {
+            score: 1.0,
+            spans: vec![],
+            model_id: "nothing".into(),
+            weights_hash: "0".into(),
+            latency_us: 0,
+            meaning: None,
+        })
     }
 
     fn model_id(&self) -> &'static str {
@@ -101,7 +108,7 @@ async fn by_itself(model: &Model, answers: usize) -> Result<Vec<Row>, Failure> {
 }
 
 fn alone(detector: &dyn Evaluator, subject: &str, text: &str, answers: usize) -> Result<Row, Failure> {
-    let answer = Answer { prompt: "", text, level: Cefr::B1 };
+    let answer = Answer { prompt: "", text, level: Cefr::B1, references: &[] };
     for _ in 0..20 {
         detector.evaluate(&answer)?;
     }

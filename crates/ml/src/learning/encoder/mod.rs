@@ -293,6 +293,7 @@ impl Evaluator for EncoderDetector {
             model_id: self.model_id.clone(),
             weights_hash: self.weights_hash.clone(),
             latency_us,
+            meaning: None,
         };
         match judgements {
             Ok(judgements) => judgements.into_iter().map(|judgement| Ok(verdict(judgement))).collect(),
