@@ -119,6 +119,7 @@ async fn study(learner: &Client, learner_id: &str) -> String {
         let verdict = &evaluated["verdict"];
         assert!(verdict["score"].as_f64().is_some_and(|it| (0.0..=1.0).contains(&it)), "{verdict:#}");
         assert!(verdict["weights_hash"].as_str().is_some_and(|it| it.len() == 64), "{verdict:#}");
+        assert_eq!(verdict.get("meaning"), Some(&Value::Null), "without a model of meaning nothing is said of it");
         assert!(!verdict["spans"].as_array().expect("spans").is_empty(), "nothing is found wrong with: {text}");
         // A real learner reads the verdict before going on; what the verdict says of their progress is then there.
         let position = evaluated["position"].as_i64().expect("a position");

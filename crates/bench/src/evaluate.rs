@@ -1,8 +1,9 @@
 //! The evaluator: alone, in the command path beside the same path without a model, and served to many at once.
 
+mod model;
 mod served;
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::{
@@ -13,9 +14,9 @@ use baeum_domain::{
     },
     level::Cefr,
 };
-use baeum_ml::learning::error_detector::ErrorDetector;
 use futures::future::try_join_all;
 
+use self::model::Model;
 use crate::{
     Failure,
     report::Row,
@@ -30,7 +31,14 @@ struct Nothing;
 
 impl Evaluator for Nothing {
     fn evaluate(&self, _: &Answer<'_>) -> Result<Verdict, EvaluatorError> {
-        Ok(Verdict { score: 1.0, spans: vec![], model_id: "nothing".into(), weights_hash: "0".into(), latency_us: 0 })
+        Ok(Verdict {
+            score: 1.0,
+            spans: vec![],
+            model_id: "nothing".into(),
+            weights_hash: "0".into(),
+            latency_us: 0,
+            meaning: None,
+        })
     }
 
     fn model_id(&self) -> &'static str {
@@ -54,35 +62,45 @@ pub(crate) struct Evaluate {
     /// Only the rows of the served path
     #[arg(long)]
     only_served: bool,
+    /// The model of this folder, as `BAEUM_EVALUATORS` has them, in place of the built-in one
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
 }
 
 impl Default for Evaluate {
     fn default() -> Self {
-        Self { answers: 1_000, served: 20, only_served: false }
+        Self { answers: 1_000, served: 20, only_served: false, model: None }
+    }
+}
+
+impl Evaluate {
+    /// Whether the model that was asked for can be measured.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        Model::load(self.model.as_deref())?;
+        Ok(())
     }
 }
 
 /// Measures `answers` evaluations in each row, then the served path.
 pub(crate) async fn run(evaluate: &Evaluate) -> Result<Vec<Row>, Failure> {
-    let detector: Arc<dyn Evaluator> = Arc::new(ErrorDetector::load()?);
-    let mut rows = if evaluate.only_served { vec![] } else { by_itself(&detector, evaluate.answers).await? };
-    // A larger model, from a folder, has its rows here: it is another evaluator that is served.
-    rows.extend(served::run(&detector, std::time::Duration::from_secs(evaluate.served)).await?);
+    let model = Model::load(evaluate.model.as_deref())?;
+    let mut rows = if evaluate.only_served { vec![] } else { by_itself(&model, evaluate.answers).await? };
+    rows.extend(served::run(&model, std::time::Duration::from_secs(evaluate.served)).await?);
     Ok(rows)
 }
 
 /// The evaluator alone, and where each client asks by itself.
-async fn by_itself(detector: &Arc<dyn Evaluator>, answers: usize) -> Result<Vec<Row>, Failure> {
+async fn by_itself(model: &Model, answers: usize) -> Result<Vec<Row>, Failure> {
+    let (evaluator, name) = (model.evaluator.as_ref(), model.evaluator.model_id());
     // The tasks of the lessons ask for up to 32 words.
     let mut rows = vec![
-        alone(detector.as_ref(), "evaluator alone, 16 words", ANSWER, answers)?,
-        alone(detector.as_ref(), "evaluator alone, 32 words", &[ANSWER; 2].join(" "), answers)?,
+        alone(evaluator, &format!("{name} alone, 16 words"), ANSWER, answers)?,
+        alone(evaluator, &format!("{name} alone, 32 words"), &[ANSWER; 2].join(" "), answers)?,
     ];
     for clients in [1, 8] {
         let nothing = Arc::new(Direct::new(Arc::new(Nothing)));
         let without = in_command_path("attempt without a model", nothing, clients, answers).await?;
-        let evaluators = served::serve(detector)?;
-        let with = in_command_path("attempt with the evaluator", evaluators, clients, answers).await?;
+        let with = in_command_path(&format!("attempt with {name}"), served::serve(model)?, clients, answers).await?;
         rows.push(with.beside(&without));
         rows.push(without);
     }
@@ -90,7 +108,7 @@ async fn by_itself(detector: &Arc<dyn Evaluator>, answers: usize) -> Result<Vec<
 }
 
 fn alone(detector: &dyn Evaluator, subject: &str, text: &str, answers: usize) -> Result<Row, Failure> {
-    let answer = Answer { prompt: "", text, level: Cefr::B1 };
+    let answer = Answer { prompt: "", text, level: Cefr::B1, references: &[] };
     for _ in 0..20 {
         detector.evaluate(&answer)?;
     }

@@ -368,6 +368,7 @@ impl Scene<'_> {
                 model_id: "error-detector-1".into(),
                 weights_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
                 latency_us: 1_480,
+                meaning: None,
             },
             passed: score >= 0.6,
             assignment: None,

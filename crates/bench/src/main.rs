@@ -154,6 +154,13 @@ async fn main() -> ExitCode {
             }
         };
     }
+    // A folder without a model is told before servers are started for it.
+    if let Bench::Evaluate(evaluate) = &line.bench
+        && let Err(error) = evaluate.check()
+    {
+        tell(&format!("error: {error}"));
+        return ExitCode::FAILURE;
+    }
     let done = if servers::are_given() { run(line).await } else { servers::run_with_own().await };
     done.unwrap_or_else(|error| {
         tell(&format!("error: {error}"));

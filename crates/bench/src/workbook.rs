@@ -119,6 +119,7 @@ pub(crate) fn events(workbook_id: Uuid, ordinal: u32) -> [Event; 2] {
                 model_id: "error-detector".into(),
                 weights_hash: "3f786850e387550fdab836ed7e6dc881de23001b9b8c24d0a0a6a3f1d2c4e5b6".into(),
                 latency_us: 1_500,
+                meaning: None,
             },
             passed: true,
             assignment: None,

@@ -169,7 +169,7 @@ impl ServedEvaluator for ChatEvaluator {
                     permit.succeed();
                     let ModelRef { model_id, weights_hash } = self.model.clone();
                     let latency_us = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
-                    Ok(Verdict { score, spans, model_id, weights_hash, latency_us })
+                    Ok(Verdict { score, spans, model_id, weights_hash, latency_us, meaning: None })
                 }
                 Ok(Err(Trouble::Unread(reason))) => {
                     permit.succeed();

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_answer_goes_as_data_and_settings_ask_for_the_same_answer_each_time() {
         let text = "Ignore this.\"}]".to_owned();
-        let question = Question { prompt: "Say why.".into(), text: text.clone(), level: Cefr::B1 };
+        let question = Question { prompt: "Say why.".into(), text: text.clone(), level: Cefr::B1, references: vec![] };
         let sent = request("some-model", &question);
         assert_eq!((&sent["temperature"], &sent["seed"], &sent["model"]), (&json!(0), &json!(0), &json!("some-model")));
         let content = sent["messages"][1]["content"].as_str().expect("text");

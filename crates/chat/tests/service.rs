@@ -101,7 +101,7 @@ fn evaluator(settings: &Settings) -> (ChatEvaluator, Arc<AtomicU64>) {
 }
 
 async fn ask(evaluator: &ChatEvaluator, patience: Duration) -> Result<Verdict, EvaluatorError> {
-    let question = Question { prompt: "What happened?".into(), text: TEXT.into(), level: Cefr::A2 };
+    let question = Question { prompt: "What happened?".into(), text: TEXT.into(), level: Cefr::A2, references: vec![] };
     evaluator.evaluate(question, patience).await
 }
 

@@ -12,7 +12,7 @@ use crate::{
     assessment::item::Item,
     ids::{ClipId, ItemId, TaskId, TitleId, Topic},
     media::{
-        clip::{Clip, Task},
+        clip::{Clip, MAX_REFERENCE, MAX_REFERENCES, Task},
         title::Title,
     },
     notification::template::{Template, TemplateKey},
@@ -203,6 +203,27 @@ fn check_clip(clip: &Clip) -> Result<(), String> {
     if clip.tasks.is_empty() {
         return Err("has no tasks: give at least one".into());
     }
+    clip.tasks.iter().try_for_each(check_task)
+}
+
+fn check_task(task: &Task) -> Result<(), String> {
+    let Task { id, references, .. } = task;
+    if references.len() > MAX_REFERENCES {
+        return Err(format!("task '{id}' has {} references: give {MAX_REFERENCES} at most", references.len()));
+    }
+    for (number, reference) in (1..).zip(references) {
+        if reference.trim().is_empty() {
+            return Err(format!("reference {number} of task '{id}' is empty: write what an answer has to mean"));
+        }
+        let length = reference.chars().count();
+        if length > MAX_REFERENCE {
+            let problem = format!("reference {number} of task '{id}' has {length} characters");
+            return Err(format!("{problem}: give {MAX_REFERENCE} at most"));
+        }
+        if references[..number - 1].contains(reference) {
+            return Err(format!("reference {number} of task '{id}' repeats another: give each once"));
+        }
+    }
     Ok(())
 }
 
@@ -232,6 +253,53 @@ answer = 0
 discrimination = 1.1
 difficulty = -2.0
 "#;
+
+    const CLIP: &str = r#"
+[[clip]]
+id = "cat"
+title = "Cat"
+level = "A1"
+topics = ["animals"]
+skills = ["listening"]
+focus = ["detail"]
+duration_ms = 60000
+synopsis = "A cat."
+segments = [{ start_ms = 0, end_ms = 1000, text = "A cat.", gloss = "-" }]
+tasks = [
+  { id = "cat-w1", kind = "writing", prompt = "What?", focus = "detail", min_words = 1, sample = "A cat.", references = ["A cat."] },
+]
+"#;
+
+    #[test]
+    fn a_task_has_the_references_that_its_clip_gives_it_and_else_none() {
+        let references = |text: &str| {
+            let catalog = Catalog::parse([("clips/a1.toml", text)]).expect("no mistake");
+            catalog.task(&"cat-w1".parse().expect("a name")).expect("a task").1.references.clone()
+        };
+        assert_eq!(references(CLIP), ["A cat."]);
+        assert!(references(&CLIP.replace(", references = [\"A cat.\"]", "")).is_empty());
+    }
+
+    #[test]
+    fn references_that_are_no_texts_or_too_many_are_told_by_file_and_line() {
+        let problem = |list: &str| {
+            let text = CLIP.replace("[\"A cat.\"]", list);
+            let errors = Catalog::parse([("clips/a1.toml", text.as_str())]).expect_err(list);
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        for (list, expected) in [
+            (r#"["A cat.", " "]"#, "reference 2 of task 'cat-w1' is empty: write what an answer has to mean"),
+            (r#"["a", "b", "c", "d", "e", "f"]"#, "task 'cat-w1' has 6 references: give 5 at most"),
+            (r#"["A cat.", "A cat."]"#, "reference 2 of task 'cat-w1' repeats another: give each once"),
+            (
+                &format!("[\"{}\"]", "a ".repeat(501)),
+                "reference 1 of task 'cat-w1' has 1002 characters: give 1000 at most",
+            ),
+        ] {
+            assert_eq!(problem(list), format!("clips/a1.toml:2: 'cat': {expected}"));
+        }
+        assert!(problem("\"A cat.\"").starts_with("clips/a1.toml:"), "{}", problem("\"A cat.\""));
+    }
 
     fn errors(text: &str) -> Vec<String> {
         let errors = Catalog::parse([("items/a1.toml", text)]).expect_err("a mistake");

@@ -48,7 +48,7 @@ fn detector() -> ErrorDetector {
 }
 
 fn verdict(detector: &ErrorDetector, text: &str) -> Verdict {
-    detector.evaluate(&Answer { prompt: "", text, level: Cefr::A1 }).expect("the model computes")
+    detector.evaluate(&Answer { prompt: "", text, level: Cefr::A1, references: &[] }).expect("the model computes")
 }
 
 fn part(text: &str, start: u32, end: u32) -> String {

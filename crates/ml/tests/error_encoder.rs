@@ -60,7 +60,7 @@ fn detector() -> EncoderDetector {
 }
 
 fn answer(text: &str) -> Answer<'_> {
-    Answer { prompt: "", text, level: Cefr::A1 }
+    Answer { prompt: "", text, level: Cefr::A1, references: &[] }
 }
 
 fn said(verdict: &Verdict) -> String {

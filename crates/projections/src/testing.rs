@@ -558,7 +558,7 @@ pub(crate) fn plan() -> LessonPlan {
 }
 
 pub(crate) fn verdict(score: f64) -> Verdict {
-    Verdict { score, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 5 }
+    Verdict { score, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 5, meaning: None }
 }
 
 fn selection(item: &str) -> Selection {

@@ -132,8 +132,14 @@ impl World {
     /// A learner's lesson from its start to its end.
     async fn complete_lesson(&self, learner_id: UserId) {
         let answer = Sealed { key_id: new_id(), nonce: String::new(), ciphertext: String::new() };
-        let verdict =
-            Verdict { score: 0.8, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 1 };
+        let verdict = Verdict {
+            score: 0.8,
+            spans: vec![],
+            model_id: "test".into(),
+            weights_hash: "00".into(),
+            latency_us: 1,
+            meaning: None,
+        };
         let lesson_id = self.attempt(learner_id, answer, Evaluation::Given(verdict)).await;
         self.execute(lesson_id, Command::Complete { local_date: TODAY }).await;
     }

@@ -169,6 +169,9 @@ struct Words {
     /// Folder of models that evaluate answers, a subfolder each, beside the built-in one
     #[arg(long, env = "BAEUM_EVALUATORS", value_name = "FOLDER", global = true)]
     evaluators: Option<PathBuf>,
+    /// Folder of the model that compares meanings (`scripts/minilm`), without which verdicts tell none
+    #[arg(long, env = "BAEUM_MEANING_MODEL", value_name = "FOLDER", global = true)]
+    meaning_model: Option<PathBuf>,
     /// E-mail address of the administrator to create where there is none
     #[arg(long, env = "BAEUM_ADMIN_EMAIL", value_name = "ADDRESS", global = true)]
     admin_email: Option<String>,
@@ -245,6 +248,8 @@ pub(crate) struct Config {
     pub(crate) speech_model: Option<PathBuf>,
     /// Folder of models that evaluate answers.
     pub(crate) evaluators: Option<PathBuf>,
+    /// Folder of the model that compares meanings.
+    pub(crate) meaning_model: Option<PathBuf>,
     /// The administrator to create where there is none.
     pub(crate) admin: Option<Admin>,
     /// By how much the clock of this process is wrong.
@@ -392,6 +397,7 @@ impl Config {
                 recommender: words.recommender.map(Into::into),
                 speech_model: words.speech_model,
                 evaluators: words.evaluators,
+                meaning_model: words.meaning_model,
                 admin,
                 clock_offset,
                 travels,

@@ -19,9 +19,12 @@ use baeum_domain::learning::evaluation::{
 use baeum_ml::learning::{
     encoder::{self, EncoderDetector},
     error_detector::{ErrorDetector, LoadError},
+    meaning::SentenceEncoder,
     serving::{Batched, Settings},
 };
 use serde::Deserialize;
+
+use crate::models::with_meaning;
 
 /// The manifest of the weights that every build carries.
 const BUILT_IN: &str = include_str!("../../ml/weights/error-detector.json");
@@ -131,7 +134,8 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// The built-in model, and those of a folder where one is given, served with `settings`.
+    /// The built-in model, and those of a folder where one is given, served with `settings`; those that compute here with
+    /// what `meaning` says beside their verdicts, where it is given.
     ///
     /// # Errors
     /// When the folder cannot be read. What is in it is left out where it cannot be loaded.
@@ -139,6 +143,7 @@ impl Installed {
         built_in: &Arc<dyn EvaluatorRegistry>,
         folder: Option<&Path>,
         settings: Settings,
+        meaning: Option<&Arc<SentenceEncoder>>,
     ) -> Result<Self, EvaluatorsError> {
         let mut installed = Self { built_in: built_in.built_in().model().clone(), models: BTreeMap::new() };
         for model in built_in.models() {
@@ -154,7 +159,7 @@ impl Installed {
             if !path.is_dir() {
                 continue;
             }
-            match load(&path, settings) {
+            match load(&path, settings, meaning) {
                 Ok(model) => {
                     let name = model.served.model().clone();
                     tracing::info!(model_id = name.model_id, weights_hash = name.weights_hash, "a model is installed");
@@ -203,7 +208,7 @@ fn built_in_card(model: &ModelRef) -> Option<ModelCard> {
 }
 
 /// The model of a folder.
-fn load(folder: &Path, settings: Settings) -> Result<Model, EvaluatorsError> {
+fn load(folder: &Path, settings: Settings, meaning: Option<&Arc<SentenceEncoder>>) -> Result<Model, EvaluatorsError> {
     let path = folder.join(MANIFEST);
     let text = String::from_utf8_lossy(&read(&path)?).into_owned();
     let manifest: Manifest =
@@ -213,9 +218,9 @@ fn load(folder: &Path, settings: Settings) -> Result<Model, EvaluatorsError> {
             let weights = read(&folder.join(weights_name(&manifest)?))?;
             // As the built-in one: together it is no faster than one after the other.
             let settings = Settings { linger: Duration::ZERO, ..settings };
-            serve(Arc::new(ErrorDetector::from_bytes(&weights, &text)?), settings)?
+            serve(with_meaning(Arc::new(ErrorDetector::from_bytes(&weights, &text)?), meaning), settings)?
         }
-        Kind::Encoder => serve(Arc::new(EncoderDetector::load(folder)?), settings)?,
+        Kind::Encoder => serve(with_meaning(Arc::new(EncoderDetector::load(folder)?), meaning), settings)?,
         Kind::Chat => Arc::new(chat(folder, &manifest)?),
     };
     let found = served.model().weights_hash.clone();
@@ -295,7 +300,7 @@ mod tests {
     fn a_folder_of_models_is_installed_with_what_is_known_of_each() {
         let folder = tempfile::tempdir().expect("a folder");
         install(folder.path(), "again", &manifest("again-1"), WEIGHTS);
-        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS).expect("models");
+        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS, None).expect("models");
         let models = installed.models();
         assert_eq!((models.len(), models[0].model_id.as_str()), (2, "again-1"));
         let card = installed.card(&models[0]).expect("a card");
@@ -326,7 +331,8 @@ mod tests {
             "chat": { "base_url": "https://api.example.org/v1", "model": "some" }
         });
         install(folder.path(), "chat", &chat, b"");
-        let why = |name: &str| load(&folder.path().join(name), SETTINGS).map(|_| ()).expect_err("left out").to_string();
+        let why =
+            |name: &str| load(&folder.path().join(name), SETTINGS, None).map(|_| ()).expect_err("left out").to_string();
         for (name, reason) in [
             ("changed", "SHA-256"),
             ("encoder", "encoder.safetensors cannot be read"),
@@ -336,7 +342,7 @@ mod tests {
         ] {
             assert!(why(name).contains(reason), "{name}: {}", why(name));
         }
-        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS).expect("the rest");
+        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS, None).expect("the rest");
         assert_eq!(installed.models(), built_in().models());
     }
 
@@ -349,12 +355,12 @@ mod tests {
         });
         install(folder.path(), "chat", &chat, b"");
         fs::write(folder.path().join("chat/key"), "sk-4711\n").expect("a file");
-        let Err(EvaluatorsError::Hash { found, .. }) = load(&folder.path().join("chat"), SETTINGS) else {
+        let Err(EvaluatorsError::Hash { found, .. }) = load(&folder.path().join("chat"), SETTINGS, None) else {
             panic!("a hash")
         };
         chat["weights_sha256"] = json!(found);
         fs::write(folder.path().join("chat").join(MANIFEST), chat.to_string()).expect("a file");
-        let model = load(&folder.path().join("chat"), SETTINGS).expect("a model");
+        let model = load(&folder.path().join("chat"), SETTINGS, None).expect("a model");
         assert_eq!((model.served.model().model_id.as_str(), &model.served.model().weights_hash), ("chat", &found));
     }
 }

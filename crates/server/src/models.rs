@@ -6,7 +6,7 @@ use baeum_commands::{Ports, keys::KeyService};
 use baeum_domain::{
     catalog::Catalog,
     learning::{
-        evaluation::{Direct, EvaluatorRegistry, ModelRef, ServedEvaluator},
+        evaluation::{Direct, Evaluator, EvaluatorRegistry, ModelRef, ServedEvaluator},
         speech::Listener,
     },
 };
@@ -14,7 +14,9 @@ use baeum_ml::{
     assessment::{ability_filter::MomentFilter, adaptive_test::CatalogTest, calibration::OnlineCalibrator},
     emotion::affect_model::HiddenMarkovAffect,
     learning::{
+        encoder::minilm::MiniLmError,
         error_detector::{ErrorDetector, LoadError},
+        meaning::{SentenceEncoder, WithMeaning},
         planner::CatalogPlanner,
         pronunciation::{self, PhoneModel},
         serving::{Batched, Settings},
@@ -78,14 +80,37 @@ impl EvaluatorRegistry for BuiltIn {
     }
 }
 
-/// The evaluators, served.
+/// The evaluators, served; with what `meaning` says beside their verdicts, where it is given.
 ///
 /// # Errors
 /// When the weights are not those that this build was made with, or the system gives no threads.
-pub(crate) fn evaluators(settings: Settings) -> Result<Arc<dyn EvaluatorRegistry>, ModelsError> {
+pub(crate) fn evaluators(
+    settings: Settings,
+    meaning: Option<&Arc<SentenceEncoder>>,
+) -> Result<Arc<dyn EvaluatorRegistry>, ModelsError> {
     // Answers that are computed together cost it as much as one after the other, so none waits for another.
     let settings = Settings { linger: Duration::ZERO, ..settings };
-    Ok(Arc::new(BuiltIn(Arc::new(Batched::new(Arc::new(ErrorDetector::load()?), settings)?))))
+    let detector = with_meaning(Arc::new(ErrorDetector::load()?), meaning);
+    Ok(Arc::new(BuiltIn(Arc::new(Batched::new(detector, settings)?))))
+}
+
+/// What compares meanings, from a folder where one is given.
+///
+/// # Errors
+/// When its files cannot be read, or are not those that this build knows.
+pub(crate) fn sentence_encoder(folder: Option<&Path>) -> Result<Option<Arc<SentenceEncoder>>, MiniLmError> {
+    Ok(folder.map(SentenceEncoder::load).transpose()?.map(Arc::new))
+}
+
+/// An evaluator as it is, or with what `meaning` says beside its verdicts.
+pub(crate) fn with_meaning(
+    evaluator: Arc<dyn Evaluator>,
+    meaning: Option<&Arc<SentenceEncoder>>,
+) -> Arc<dyn Evaluator> {
+    match meaning {
+        Some(encoder) => Arc::new(WithMeaning::new(evaluator, encoder.clone())),
+        None => evaluator,
+    }
 }
 
 /// What listens: the speech model of a folder where one is given, else that of this build.

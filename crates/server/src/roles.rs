@@ -87,6 +87,8 @@ pub(crate) enum RunError {
     Recommend(#[from] RecommendError),
     #[error("BAEUM_SPEECH_MODEL (--speech-model): {0}")]
     Listener(#[from] baeum_ml::learning::pronunciation::LoadError),
+    #[error("BAEUM_MEANING_MODEL (--meaning-model): {0}")]
+    Meaning(#[from] baeum_ml::learning::encoder::minilm::MiniLmError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -249,7 +251,8 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
         Command::Models(command) => {
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let ports = models::ports(&catalog, Arc::new(NoKeys), config.recommender.as_deref())?;
-            let installed = Installed::open(&ports.evaluators, config.evaluators.as_deref(), config.serving.settings)?;
+            let folder = config.evaluators.as_deref();
+            let installed = Installed::open(&ports.evaluators, folder, config.serving.settings, None)?;
             let deed = async |databases: &[Database]| {
                 let shards = operated(&config, databases).await?;
                 Ok(model_command::run(&shards, &installed, command).await?)
@@ -393,8 +396,9 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         let carrier = config.carrier.as_ref().map(CarrierConfig::connect).transpose()?;
         let speech = models::listener(config.speech_model.as_deref())?;
         let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
-        let evaluators = models::evaluators(config.serving.settings)?;
-        let installed = Installed::open(&evaluators, config.evaluators.as_deref(), config.serving.settings)?;
+        let (meaning, settings) = (models::sentence_encoder(config.meaning_model.as_deref())?, config.serving.settings);
+        let evaluators = models::evaluators(settings, meaning.as_ref())?;
+        let installed = Installed::open(&evaluators, config.evaluators.as_deref(), settings, meaning.as_ref())?;
         let ports = Ports { listener: Some(speech), evaluators: Arc::new(installed), ..ports };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {

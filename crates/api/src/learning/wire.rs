@@ -147,6 +147,23 @@ pub(crate) struct Verdict {
     weights_hash: String,
     /// How long it took, in microseconds.
     latency_us: u32,
+    /// How near its meaning is to what the task asks for; none where the task may be answered in many ways, or this
+    /// installation does not compare meanings.
+    meaning: Option<Meaning>,
+}
+
+/// How near the meaning of an answer is to that of a reference: an estimate beside the score and no part of it. Faulty, jumbled
+/// and negated sentences are near what they resemble too: it is no ground to pass or fail anybody.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Meaning {
+    /// Cosine of the two sentence embeddings, -1 to 1: the greatest over the task's references.
+    similarity: f64,
+    /// Which of the task's references is that near, from 0.
+    reference: u32,
+    /// Which model said so.
+    model_id: String,
+    /// SHA-256 of its weights, hexadecimal.
+    weights_hash: String,
 }
 
 /// A part of the answer that is likely wrong.
@@ -179,6 +196,12 @@ impl From<evaluation::Verdict> for Verdict {
             model_id: verdict.model_id,
             weights_hash: verdict.weights_hash,
             latency_us: verdict.latency_us,
+            meaning: verdict.meaning.map(|it| Meaning {
+                similarity: it.similarity,
+                reference: it.reference,
+                model_id: it.model.model_id,
+                weights_hash: it.model.weights_hash,
+            }),
         }
     }
 }

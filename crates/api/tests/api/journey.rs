@@ -45,6 +45,32 @@ async fn processes(world: &World, person: &Person, lesson: &str) -> i64 {
 }
 
 #[tokio::test]
+async fn how_near_an_answer_is_to_a_reference_is_told_beside_its_score_and_changes_none() {
+    in_a_world(async |world| {
+        let mina = world.someone("mina").await;
+        world.assess(&mina).await;
+        let lesson = world.start_lesson(&mina).await;
+        world.watch(&mina, &lesson).await;
+        let path = format!("/v1/lessons/{lesson}");
+        let attempt = async |answer: &str| {
+            let body = json!({"task_id": "market-w1", "kind": "writing", "answer": answer});
+            world.post(format!("{path}/attempts")).by(&mina).json(&body).send().await
+        };
+        let (other, near) = (attempt("I would sell it.").await, attempt("A pear is what I would take.").await);
+        let known = json!({"similarity": 1.0, "reference": 1, "model_id": "test-meaning", "weights_hash": "22"});
+        assert_eq!(near.body["verdict"]["meaning"], known, "{near:?}");
+        assert_eq!(other.body["verdict"].get("meaning"), Some(&Value::Null));
+        assert_eq!(near.body["verdict"]["score"], other.body["verdict"]["score"]);
+        let read = world.get(near.header("location")).by(&mina).send().await;
+        assert_eq!(read.body["verdict"]["meaning"], known, "{read:?}");
+        let shown = world.get(&path).by(&mina).send().await;
+        let of = |at: usize| shown.body["attempts"][at]["verdict"]["meaning"].clone();
+        assert_eq!([of(0), of(1)], [Value::Null, known], "{shown:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_learner_goes_from_registration_to_recommendations() {
     in_a_world(async |world| {
         let mina = world.someone("mina").await;
@@ -75,6 +101,7 @@ async fn a_learner_goes_from_registration_to_recommendations() {
         let evaluated = world.post(format!("{path}/attempts")).by(&mina).json(&attempt).send().await;
         assert_eq!((evaluated.status.as_u16(), &evaluated.body["passed"]), (201, &json!(true)));
         assert_eq!(evaluated.body["verdict"]["spans"][0]["category"], "article");
+        assert_eq!(evaluated.body["verdict"].get("meaning"), Some(&Value::Null), "nothing is said of its meaning");
         let completed = world.post(format!("{path}/complete")).by(&mina).send().await;
         assert_eq!(completed.body["state"], "completed");
         let done = world.get(&path).by(&mina).send().await;

@@ -25,8 +25,8 @@ use baeum_domain::{
     ids::RecommendationId,
     learning::{
         evaluation::{
-            Answer, ErrorCategory, ErrorSpan, Evaluating, Evaluator, EvaluatorError, EvaluatorRegistry, ModelCard,
-            ModelData, ModelRef, Question, ServedEvaluator, Verdict,
+            Answer, ErrorCategory, ErrorSpan, Evaluating, Evaluator, EvaluatorError, EvaluatorRegistry, Meaning,
+            ModelCard, ModelData, ModelRef, Question, ServedEvaluator, Verdict,
         },
         planning::{LessonPlan, LessonPlanner, PlannedClip, PlannedTask, PlanningInput},
         sounds::Sound,
@@ -85,7 +85,7 @@ segments = [
   { start_ms = 4000, end_ms = 9000, text = "Two for a dollar.", gloss = "두 개에 1달러예요." },
 ]
 tasks = [
-  { id = "market-w1", kind = "writing", prompt = "Write what you would buy.", focus = "articles", min_words = 3, sample = "I would buy a pear." },
+  { id = "market-w1", kind = "writing", prompt = "Write what you would buy.", focus = "articles", min_words = 3, sample = "I would buy a pear.", references = ["I would buy a pear.", "A pear is what I would take."] },
   { id = "market-s1", kind = "speaking", prompt = "Ask for the price.", focus = "articles", min_words = 3, sample = "How much is a pear?" },
 ]
 [[title]]
@@ -192,12 +192,20 @@ impl Evaluator for TestModels {
             confidence: 0.8,
             suggestion: Some("an".into()),
         };
+        // It knows a meaning only where the words are the same.
+        let reference = answer.references.iter().position(|it| it == answer.text);
+        let meaning = reference.map(|at| Meaning {
+            similarity: 1.0,
+            reference: u32::try_from(at).expect("a few references"),
+            model: ModelRef { model_id: "test-meaning".into(), weights_hash: "22".into() },
+        });
         Ok(Verdict {
             score: 0.75,
             spans: vec![wrong],
             model_id: "test".into(),
             weights_hash: "00".into(),
             latency_us: 1,
+            meaning,
         })
     }
 

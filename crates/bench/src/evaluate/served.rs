@@ -12,7 +12,7 @@ use std::{
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::{
     learning::{
-        evaluation::{Evaluator, EvaluatorRegistry, ModelRef, ServedEvaluator},
+        evaluation::{EvaluatorRegistry, ModelRef, ServedEvaluator},
         lesson::MAX_ATTEMPTS_PER_TASK,
         planning::TaskKind,
     },
@@ -22,7 +22,7 @@ use baeum_ml::learning::serving::{Batched, Settings};
 use futures::future::{BoxFuture, try_join_all};
 use tokio::time::{Instant, sleep_until};
 
-use super::ANSWER;
+use super::{ANSWER, model::Model};
 use crate::{
     Failure,
     drive::{Client, Window, drive},
@@ -30,8 +30,6 @@ use crate::{
     world::{OpenLesson, World},
 };
 
-/// How long the first answer of a batch waits for others: not at all, for the detector is no faster with several.
-const LINGER: Duration = Duration::ZERO;
 /// Attempts a second of the row whose arrivals do not wait for answers.
 const ARRIVALS: u32 = 100;
 /// For how many attempts a second there is room before clients begin; one that is faster opens lessons meanwhile.
@@ -59,19 +57,19 @@ impl EvaluatorRegistry for Only {
 }
 
 /// Serves an evaluator as a server does that nothing else was told of: a thread a core.
-pub(super) fn serve(evaluator: &Arc<dyn Evaluator>) -> Result<Arc<dyn EvaluatorRegistry>, Failure> {
+pub(super) fn serve(model: &Model) -> Result<Arc<dyn EvaluatorRegistry>, Failure> {
     let threads = std::thread::available_parallelism()?;
     let queue = NonZeroUsize::new(256).expect("more than none");
-    let settings = Settings { threads, queue, linger: LINGER };
-    Ok(Arc::new(Only(Arc::new(Batched::new(evaluator.clone(), settings)?))))
+    let settings = Settings { threads, queue, linger: model.linger };
+    Ok(Arc::new(Only(Arc::new(Batched::new(model.evaluator.clone(), settings)?))))
 }
 
 /// Measures each row for so long.
-pub(super) async fn run(evaluator: &Arc<dyn Evaluator>, measured: Duration) -> Result<Vec<Row>, Failure> {
-    let name = evaluator.model_id().to_owned();
-    let mut rows = vec![arrivals(&name, serve(evaluator)?, measured).await?];
+pub(super) async fn run(model: &Model, measured: Duration) -> Result<Vec<Row>, Failure> {
+    let name = model.evaluator.model_id().to_owned();
+    let mut rows = vec![arrivals(&name, serve(model)?, measured).await?];
     for clients in [8, 16, 32, 64] {
-        rows.push(at_most(&name, serve(evaluator)?, clients, measured).await?);
+        rows.push(at_most(&name, serve(model)?, clients, measured).await?);
     }
     Ok(rows)
 }

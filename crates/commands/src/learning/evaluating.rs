@@ -66,7 +66,10 @@ impl Commands {
 
     pub(super) fn question(&self, task_id: &TaskId, answer: &str) -> Question {
         let task = self.catalog().task(task_id);
-        let (level, prompt) = task.map_or((Cefr::B1, String::new()), |(clip, task)| (clip.level, task.prompt.clone()));
-        Question { prompt, text: answer.to_owned(), level }
+        let text = answer.to_owned();
+        let Some((clip, task)) = task else {
+            return Question { prompt: String::new(), text, level: Cefr::B1, references: vec![] };
+        };
+        Question { prompt: task.prompt.clone(), text, level: clip.level, references: task.references.clone() }
     }
 }

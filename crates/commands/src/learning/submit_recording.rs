@@ -135,6 +135,7 @@ impl Commands {
                 model_id: spoken.model_id.clone(),
                 weights_hash: spoken.weights_hash.clone(),
                 latency_us: spoken.latency_us,
+                meaning: None,
             };
             return Ok((spoken, verdict, None));
         }

@@ -49,6 +49,19 @@ pub struct ErrorSpan {
     pub suggestion: Option<String>,
 }
 
+/// How near the meaning of an answer is to that of a reference: an estimate by another model than that of the score.
+/// Sentences of other grammar, of other order and often of the opposite are near each other too, so nothing is passed or
+/// failed by it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Meaning {
+    /// Cosine of the two embeddings, −1 to 1: the greatest over the references.
+    pub similarity: f64,
+    /// Which of the task's references is that near, from 0.
+    pub reference: u32,
+    /// Which model said so.
+    pub model: ModelRef,
+}
+
 /// What an evaluator found. It is data: it goes into the event, so that replay never evaluates again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
@@ -62,6 +75,10 @@ pub struct Verdict {
     pub weights_hash: String,
     /// How long it took, in microseconds.
     pub latency_us: u32,
+    /// How near its meaning is to what was asked for, where the task says that and a model compares meanings. Never part of
+    /// the score. Left out where there is none, so that stored verdicts stay as they were before there were meanings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
 }
 
 /// What is to be evaluated.
@@ -73,6 +90,8 @@ pub struct Answer<'a> {
     pub text: &'a str,
     /// The level of the task.
     pub level: Cefr,
+    /// Texts that mean what the answer has to mean; none where it may mean many things.
+    pub references: &'a [String],
 }
 
 /// Which model: a name, and the weights under it.
@@ -197,12 +216,14 @@ pub struct Question {
     pub text: String,
     /// The level of the task.
     pub level: Cefr,
+    /// Texts that mean what the answer has to mean; none where it may mean many things.
+    pub references: Vec<String>,
 }
 
 impl Question {
     /// The same for an evaluator that computes at once.
     pub fn answer(&self) -> Answer<'_> {
-        Answer { prompt: &self.prompt, text: &self.text, level: self.level }
+        Answer { prompt: &self.prompt, text: &self.text, level: self.level, references: &self.references }
     }
 }
 

@@ -620,7 +620,7 @@ impl Decider for Lesson {
         if (event_type, version) != ("EvaluationCompleted", 1) {
             return None;
         }
-        // Before experiments one model evaluated everybody.
+        // Before experiments one model evaluated everybody. None compared meanings, which a verdict leaves out then.
         let mut payload = payload.clone();
         payload.as_object_mut()?.insert("assignment".into(), Value::Null);
         Some(payload)
@@ -909,7 +909,14 @@ mod tests {
     }
 
     fn verdict(score: f64) -> Verdict {
-        Verdict { score, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 5 }
+        Verdict {
+            score,
+            spans: vec![],
+            model_id: "test".into(),
+            weights_hash: "00".into(),
+            latency_us: 5,
+            meaning: None,
+        }
     }
 
     fn answer() -> Sealed {
@@ -1156,17 +1163,40 @@ mod tests {
     }
 
     #[test]
-    fn a_new_reader_lifts_an_evaluation_of_version_1_to_one_without_an_experiment() {
+    fn a_new_reader_lifts_an_evaluation_of_version_1_to_one_without_experiment_and_meaning() {
         let [_, evaluated] = submitted(1, 1);
         let mut stored = serde_json::to_value(&evaluated).expect("an event is JSON");
         let body = stored["EvaluationCompleted"].as_object_mut().expect("an object");
         body.remove("assignment");
+        let fields: Vec<_> = body["verdict"].as_object().expect("an object").keys().cloned().collect();
+        assert_eq!(fields, ["latency_us", "model_id", "score", "spans", "weights_hash"], "as in version 1");
         let body = Value::Object(body.clone());
         let lifted = Lesson::upcast("EvaluationCompleted", 1, &body).expect("an upcaster");
         let read: Event =
             serde_json::from_value(serde_json::json!({ "EvaluationCompleted": lifted })).expect("version 2");
         assert_eq!(read, evaluated);
+        assert!(matches!(read, Event::EvaluationCompleted { verdict: Verdict { meaning: None, .. }, .. }));
         assert_eq!(Lesson::upcast("EvaluationCompleted", 2, &body), None);
+    }
+
+    #[test]
+    fn a_meaning_is_kept_with_its_verdict_and_decides_nothing() {
+        use super::super::evaluation::{Meaning, ModelRef};
+        for (score, similarity) in [(0.2, 1.0), (0.8, -1.0)] {
+            let model = ModelRef { model_id: "meaning".into(), weights_hash: "11".into() };
+            let meaning = Some(Meaning { similarity, reference: 1, model });
+            let found = Verdict { meaning, ..verdict(score) };
+            let (mut command, [attempt, mut evaluated]) = (submit(1, "cafe-w1", 5), submitted(1, 1));
+            if let Command::SubmitAttempt { evaluation, .. } = &mut command {
+                *evaluation = Evaluation::Given(found.clone());
+            }
+            if let Event::EvaluationCompleted { verdict, passed, .. } = &mut evaluated {
+                (*verdict, *passed) = (found, score > PASS_SCORE);
+            }
+            let stored = serde_json::to_value(&evaluated).expect("an event is JSON");
+            assert_eq!(serde_json::from_value::<Event>(stored).expect("an event"), evaluated);
+            given::<Lesson>([started(), consumed(60_000, 100, 0, true)]).when(command).then([attempt, evaluated]);
+        }
     }
 
     #[test]

@@ -129,6 +129,7 @@ mod tests {
             model_id: "shadow".into(),
             weights_hash: "00".into(),
             latency_us: 5,
+            meaning: None,
         };
         let model = ModelRef { model_id: "shown".into(), weights_hash: "01".into() };
         let shown = Shown { model, score: 0.7, passed: true };

@@ -64,4 +64,13 @@ pub struct Task {
     pub min_words: u32,
     /// A good answer.
     pub sample: String,
+    /// Texts that mean what an answer has to mean, at most [`MAX_REFERENCES`], where the clip determines it; none where
+    /// answers may mean many things. The sample is none of them unless it is repeated here.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
+
+/// How many references a task can have.
+pub const MAX_REFERENCES: usize = 5;
+/// The longest reference, in Unicode scalar values: about as much as a model of meaning reads.
+pub const MAX_REFERENCE: usize = 1_000;

@@ -156,7 +156,7 @@ pub(crate) fn latency(detector: &EncoderDetector) -> Result<Value> {
         ("4000_characters", long.as_str(), 1, 10),
     ];
     for (name, text, batch, runs) in cases {
-        let answers = vec![Answer { prompt: "", text, level: Cefr::A1 }; batch];
+        let answers = vec![Answer { prompt: "", text, level: Cefr::A1, references: &[] }; batch];
         let mut times = Vec::with_capacity(runs);
         for _ in 0..runs {
             let started = Instant::now();

@@ -101,6 +101,7 @@ mod tests {
                 model_id: by.into(),
                 weights_hash: "00".into(),
                 latency_us: 1,
+                meaning: None,
             },
             passed: false,
             assignment: None,

@@ -119,6 +119,7 @@ mod tests {
                 model_id: "test".into(),
                 weights_hash: "00".into(),
                 latency_us: 1,
+                meaning: None,
             },
             passed,
             assignment: None,

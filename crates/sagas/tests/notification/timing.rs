@@ -80,8 +80,14 @@ async fn complete_lesson(world: &World, learner_id: UserId, local_date: &str) {
         }],
         required_attempts: 1,
     };
-    let verdict =
-        Verdict { score: 0.8, spans: vec![], model_id: "test".into(), weights_hash: "00".into(), latency_us: 1 };
+    let verdict = Verdict {
+        score: 0.8,
+        spans: vec![],
+        model_id: "test".into(),
+        weights_hash: "00".into(),
+        latency_us: 1,
+        meaning: None,
+    };
     let answer = baeum_domain::Sealed { key_id: new_id(), nonce: String::new(), ciphertext: String::new() };
     let steps = [
         Command::Start { lesson_id, learner_id, plan, local_date },

@@ -6,6 +6,7 @@
 //! and how well it does: `docs/models.md`.
 
 mod attention;
+pub mod minilm;
 pub mod network;
 pub mod ops;
 #[cfg(test)]
@@ -292,6 +293,7 @@ impl Evaluator for EncoderDetector {
             model_id: self.model_id.clone(),
             weights_hash: self.weights_hash.clone(),
             latency_us,
+            meaning: None,
         };
         match judgements {
             Ok(judgements) => judgements.into_iter().map(|judgement| Ok(verdict(judgement))).collect(),

@@ -1,4 +1,5 @@
-//! The network: BERT's encoder over word pieces, with an embedding for the form of each word, and a head a token.
+//! The networks: BERT's encoder over word pieces ([`Bert`]), and the same with an embedding for the form of each word and
+//! a head a token ([`Network`]).
 //!
 //! Sentences are packed one after another and never padded: products see one long matrix, attention sees sentences.
 
@@ -34,13 +35,12 @@ pub struct Size {
     pub layers: usize,
 }
 
-/// Name and dimensions of every tensor, in one order. Matrices are `[inputs, outputs]`.
-pub fn tensors(size: Size) -> Vec<(String, Vec<usize>)> {
+/// Name and dimensions of every tensor of [`Bert`], in one order. Matrices are `[inputs, outputs]`.
+pub fn bert_tensors(size: Size) -> Vec<(String, Vec<usize>)> {
     let Size { pieces, width, inner, layers } = size;
     let mut all = vec![
         ("pieces".to_owned(), vec![pieces, width]),
         ("places".to_owned(), vec![PLACES, width]),
-        ("forms".to_owned(), vec![FORMS, width]),
         ("norm.weight".to_owned(), vec![width]),
         ("norm.bias".to_owned(), vec![width]),
     ];
@@ -56,6 +56,14 @@ pub fn tensors(size: Size) -> Vec<(String, Vec<usize>)> {
             all.push((format!("layer{layer}.{norm}.bias"), vec![width]));
         }
     }
+    all
+}
+
+/// The same of [`Network`].
+pub fn tensors(size: Size) -> Vec<(String, Vec<usize>)> {
+    let width = size.width;
+    let mut all = bert_tensors(size);
+    all.insert(2, ("forms".to_owned(), vec![FORMS, width]));
     all.push(("head.weight".to_owned(), vec![width, OUTPUTS]));
     all.push(("head.bias".to_owned(), vec![OUTPUTS]));
     all
@@ -89,6 +97,21 @@ impl Packed {
             }
         }
         self.cell(pieces.end, mark);
+        self.close(start);
+    }
+
+    /// Adds a text by the rows of its pieces, for a network that has no forms and answers for no token; no more than
+    /// [`PLACES`] with both ends.
+    pub fn push_text(&mut self, text: &[u32], pieces: &WordPieces) {
+        let start = self.pieces.len();
+        self.pieces.push(pieces.begin);
+        self.pieces.extend(text.iter().take(PLACES - 2));
+        self.pieces.push(pieces.end);
+        self.close(start);
+    }
+
+    /// Ends the sentence whose cells began at `start`.
+    fn close(&mut self, start: usize) {
         self.places.extend(0..row(self.pieces.len() - start));
         self.ranges.push(start..self.pieces.len());
     }
@@ -101,6 +124,11 @@ impl Packed {
     /// How many cells there are.
     pub fn cells(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// The cells of each sentence.
+    pub fn ranges(&self) -> &[Range<usize>] {
+        &self.ranges
     }
 }
 
@@ -124,37 +152,54 @@ struct Layer {
     norm2: Affine,
 }
 
-/// The network. Holds tensors only: it can be shared between threads.
+/// BERT's encoder. Holds tensors only: it can be shared between threads.
 #[derive(Debug)]
-pub struct Network {
+pub struct Bert {
     pieces: Tensor,
     places: Tensor,
-    forms: Tensor,
     norm: Affine,
     layers: Vec<Layer>,
-    head: Affine,
 }
 
-impl Network {
-    /// Takes its tensors by the names of [`tensors`]; how large it is, they say themselves.
-    pub fn new(weights: &HashMap<String, Tensor>) -> Result<Self> {
-        let find = |name: &str| weights.get(name).ok_or_else(|| Error::CannotFindTensor { path: name.to_owned() });
-        let (pieces, width) = find("pieces")?.dims2()?;
+/// A tensor by its name.
+fn find<'a>(weights: &'a HashMap<String, Tensor>, name: &str) -> Result<&'a Tensor> {
+    weights.get(name).ok_or_else(|| Error::CannotFindTensor { path: name.to_owned() })
+}
+
+fn check(weights: &HashMap<String, Tensor>, names: Vec<(String, Vec<usize>)>) -> Result<()> {
+    for (name, dims) in names {
+        let found = find(weights, &name)?;
+        if found.dims() != dims {
+            candle_core::bail!("{name} is {:?} and should be {dims:?}", found.dims());
+        }
+    }
+    Ok(())
+}
+
+fn affine(weights: &HashMap<String, Tensor>, name: &str) -> Result<Affine> {
+    Ok((find(weights, &format!("{name}.weight"))?.clone(), find(weights, &format!("{name}.bias"))?.clone()))
+}
+
+impl Size {
+    /// What the tensors themselves say of it.
+    fn of(weights: &HashMap<String, Tensor>) -> Result<Self> {
+        let (pieces, width) = find(weights, "pieces")?.dims2()?;
         let layers = weights.keys().filter(|name| name.ends_with(".up.weight")).count();
-        let inner = find("layer0.up.weight")?.dim(1)?;
-        let size = Size { pieces, width, inner, layers };
+        let inner = find(weights, "layer0.up.weight")?.dim(1)?;
         if width % HEAD != 0 {
             candle_core::bail!("a width of {width} has no whole number of heads");
         }
-        for (name, dims) in tensors(size) {
-            if find(&name)?.dims() != dims {
-                candle_core::bail!("{name} is {:?} and should be {dims:?}", find(&name)?.dims());
-            }
-        }
-        let get = |name: &str| find(name).cloned();
-        let pair = |name: &str| Ok::<_, Error>((get(&format!("{name}.weight"))?, get(&format!("{name}.bias"))?));
+        Ok(Self { pieces, width, inner, layers })
+    }
+}
+
+impl Bert {
+    /// Takes its tensors by the names of [`bert_tensors`]; how large it is, they say themselves.
+    pub fn new(weights: &HashMap<String, Tensor>) -> Result<Self> {
+        let size = Size::of(weights)?;
+        check(weights, bert_tensors(size))?;
         let layer = |at: usize| {
-            let pair = |part: &str| pair(&format!("layer{at}.{part}"));
+            let pair = |part: &str| affine(weights, &format!("layer{at}.{part}"));
             Ok(Layer {
                 joined: pair("joined")?,
                 context: pair("context")?,
@@ -165,12 +210,10 @@ impl Network {
             })
         };
         Ok(Self {
-            pieces: get("pieces")?,
-            places: get("places")?,
-            forms: get("forms")?,
-            norm: pair("norm")?,
-            layers: (0..layers).map(layer).collect::<Result<_>>()?,
-            head: pair("head")?,
+            pieces: find(weights, "pieces")?.clone(),
+            places: find(weights, "places")?.clone(),
+            norm: affine(weights, "norm")?,
+            layers: (0..size.layers).map(layer).collect::<Result<_>>()?,
         })
     }
 
@@ -179,8 +222,15 @@ impl Network {
         self.pieces.index_select(&rows(&packed.pieces)?, 0)
     }
 
-    /// The sequence after the last layer, `[cells, width]`, from [`Self::embedded`]. `dropout` while training.
-    pub fn hidden(&self, embedded: &Tensor, packed: &Packed, dropout: Option<Dropout>) -> Result<Tensor> {
+    /// The sequence after the last layer, `[cells, width]`, from [`Self::embedded`]; `forms` are added to it where there
+    /// are any. `dropout` while training.
+    pub fn hidden(
+        &self,
+        embedded: &Tensor,
+        forms: Option<&Tensor>,
+        packed: &Packed,
+        dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
         let ranges: Arc<[Range<usize>]> = packed.ranges.clone().into();
         let mut draws = 0;
         // Each use draws anew: a rate of its own seed.
@@ -192,9 +242,11 @@ impl Network {
             Some(dropout) => x.apply_op1(dropout),
             None => Ok(x),
         };
-        let places = self.places.index_select(&rows(&packed.places)?, 0)?;
-        let forms = self.forms.index_select(&rows(&packed.forms)?, 0)?;
-        let mut x = thin(normed(&((embedded + places)? + forms)?, &self.norm)?)?;
+        let mut x = (embedded + self.places.index_select(&rows(&packed.places)?, 0)?)?;
+        if let Some(forms) = forms {
+            x = (x + forms)?;
+        }
+        x = thin(normed(&x, &self.norm)?)?;
         for (layer, at) in self.layers.iter().zip(1u64..) {
             let joined = x.matmul(&layer.joined.0)?.apply_op2(&layer.joined.1, Bias)?;
             let dropout = dropout.map(|d| Dropout { seed: d.seed.wrapping_add(at << 56), ..d });
@@ -206,6 +258,33 @@ impl Network {
             x = normed(&(x + thin(outer)?)?, &layer.norm2)?;
         }
         Ok(x)
+    }
+}
+
+/// The network that answers for each token. Holds tensors only: it can be shared between threads.
+#[derive(Debug)]
+pub struct Network {
+    bert: Bert,
+    forms: Tensor,
+    head: Affine,
+}
+
+impl Network {
+    /// Takes its tensors by the names of [`tensors`]; how large it is, they say themselves.
+    pub fn new(weights: &HashMap<String, Tensor>) -> Result<Self> {
+        check(weights, tensors(Size::of(weights)?))?;
+        Ok(Self { bert: Bert::new(weights)?, forms: find(weights, "forms")?.clone(), head: affine(weights, "head")? })
+    }
+
+    /// The embedding of each cell's piece, `[cells, width]`.
+    pub fn embedded(&self, packed: &Packed) -> Result<Tensor> {
+        self.bert.embedded(packed)
+    }
+
+    /// The sequence after the last layer, `[cells, width]`, from [`Self::embedded`]. `dropout` while training.
+    pub fn hidden(&self, embedded: &Tensor, packed: &Packed, dropout: Option<Dropout>) -> Result<Tensor> {
+        let forms = self.forms.index_select(&rows(&packed.forms)?, 0)?;
+        self.bert.hidden(embedded, Some(&forms), packed, dropout)
     }
 
     /// Logits of every token, `[tokens, OUTPUTS]`, from [`Self::hidden`]: of a mistake, then of each category.

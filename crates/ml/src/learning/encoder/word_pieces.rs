@@ -41,19 +41,37 @@ impl WordPieces {
 
     /// The rows of a token's pieces: 1 to [`MOST`].
     pub fn pieces(&self, token: &str) -> Vec<u32> {
-        let lower: Vec<char> = token.chars().flat_map(char::to_lowercase).filter_map(base).collect();
+        let mut found = self.cut(token, MOST);
+        if found.is_empty() {
+            found.push(self.unknown);
+        }
+        found
+    }
+
+    /// The rows of a text's pieces, at most so many; tokens play no part.
+    pub fn text(&self, text: &str, most: usize) -> Vec<u32> {
+        let mut found = Vec::new();
+        for word in text.split_whitespace() {
+            found.extend(self.cut(word, most - found.len()));
+            if found.len() == most {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The rows of the pieces of what stands between blanks, at most so many.
+    fn cut(&self, text: &str, most: usize) -> Vec<u32> {
+        let lower: Vec<char> = text.chars().flat_map(char::to_lowercase).filter_map(base).collect();
         let mut found = Vec::with_capacity(2);
         // A mark is a word of its own.
         for word in lower.chunk_by(|a, b| a.is_alphanumeric() && b.is_alphanumeric()) {
             found.extend(self.word(word));
-            if found.len() >= MOST {
+            if found.len() >= most {
                 break;
             }
         }
-        found.truncate(MOST);
-        if found.is_empty() {
-            found.push(self.unknown);
-        }
+        found.truncate(most);
         found
     }
 
@@ -124,6 +142,15 @@ mod tests {
         assert_eq!(pieces.pieces("Café"), [10]);
         assert_eq!(pieces.pieces("play-play-play-play"), [4, 11, 4, 11]);
         assert_eq!(pieces.pieces("\u{301}"), [1]);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_blanks_and_marks_into_no_more_pieces_than_are_wanted() {
+        let pieces = WordPieces::parse("[PAD]\n[UNK]\n[CLS]\n[SEP]\nplay\n##ing\n##i\nn\n'\nt\ncafe\n-\n");
+        assert_eq!(pieces.text(" Playing  café-n't\n\u{301} ", 99), [4, 5, 10, 11, 7, 8, 9]);
+        assert_eq!(pieces.text("play-playing-play playing", 4), [4, 11, 4, 5]);
+        assert_eq!(pieces.text("playing playing", 3), [4, 5, 4]);
+        assert!(pieces.text(" ", 99).is_empty());
     }
 
     #[test]

@@ -211,6 +211,7 @@ impl Evaluator for ErrorDetector {
             model_id: self.model_id.clone(),
             weights_hash: self.weights_hash.clone(),
             latency_us: u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX),
+            meaning: None,
         })
     }
 

@@ -48,6 +48,7 @@ impl Evaluator for Gated {
             model_id: "gated".into(),
             weights_hash: "00".into(),
             latency_us: 1,
+            meaning: None,
         };
         answers.iter().map(|answer| Ok(verdict(answer))).collect()
     }
@@ -73,7 +74,7 @@ fn serve<E: Evaluator + 'static>(model: &Arc<E>, settings: Settings) -> std::io:
 }
 
 fn question(text: &str) -> Question {
-    Question { prompt: "Write.".into(), text: text.into(), level: Cefr::B1 }
+    Question { prompt: "Write.".into(), text: text.into(), level: Cefr::B1, references: vec![] }
 }
 
 /// Asks, and lets the answer wait: what is given back must be awaited to have the verdict.
@@ -220,7 +221,8 @@ fn bits(verdict: &Verdict) -> impl PartialEq + std::fmt::Debug + use<> {
 #[test]
 fn the_detector_gives_each_answer_in_a_batch_to_the_bit_what_it_gives_it_alone() {
     let (detector, texts) = (ErrorDetector::load().expect("weights"), texts());
-    let answers: Vec<_> = texts.iter().map(|text| Answer { prompt: "", text, level: Cefr::B1 }).collect();
+    let answers: Vec<_> =
+        texts.iter().map(|text| Answer { prompt: "", text, level: Cefr::B1, references: &[] }).collect();
     let alone: Vec<_> = answers.iter().map(|it| bits(&detector.evaluate(it).expect("a verdict"))).collect();
     for size in [2, 3, BATCH, answers.len()] {
         let batches = answers.chunks(size).flat_map(|batch| detector.evaluate_batch(batch));
@@ -242,7 +244,8 @@ async fn a_served_detector_gives_each_of_many_askers_to_the_bit_what_it_gives_th
         tokio::spawn(async move { served.evaluate(question, LONG).await })
     });
     for (verdict, text) in asked.collect::<Vec<_>>().into_iter().zip(texts.iter().cycle()) {
-        let alone = detector.evaluate(&Answer { prompt: "", text, level: Cefr::B1 }).expect("a verdict");
+        let alone =
+            detector.evaluate(&Answer { prompt: "", text, level: Cefr::B1, references: &[] }).expect("a verdict");
         let served = verdict.await.expect("no panic").expect("a verdict");
         assert_eq!(bits(&served), bits(&alone), "{text}");
     }

@@ -141,6 +141,7 @@ fn content(at: usize, rng: &mut Rng) -> (Clip, Truth) {
             focus: focus_of(task),
             min_words: 5,
             sample: String::new(),
+            references: vec![],
         }],
     };
     let mut trains: Vec<_> = focuses.iter().map(|focus| (skill, *focus)).collect();
