@@ -13,7 +13,7 @@ use baeum_commands::operations::advance_clock::{advance_clock, begin_clock};
 use baeum_domain::{
     Decider,
     ids::{SubscriptionId, UserId},
-    learning::evaluation::Direct,
+    learning::evaluation::OneModel,
     money::samples::money,
     subscription::{
         billing_account::{self, BillingAccount},
@@ -59,7 +59,7 @@ pub(crate) async fn run(subscribers: usize, settings: &Settings) -> Result<Vec<R
         Row::new("billing", "append, 2 events a command", CLIENTS, measured.latencies, measured.took).with_events(2.0);
 
     tell("billing: subscribing");
-    let world = World::create(Arc::new(Direct::new(Arc::new(ErrorDetector::load()?)))).await?;
+    let world = World::create(Arc::new(OneModel::direct(Arc::new(ErrorDetector::load()?)))).await?;
     let log = world.commands.log().clone();
     let seconds = Arc::new(AtomicI64::new(log.clock().now().timestamp()));
     begin_clock(&log, "bench", log.clock().now()).await?;

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::{
     learning::{
-        evaluation::{Answer, Direct, Evaluator, EvaluatorError, EvaluatorRegistry, Verdict},
+        evaluation::{Answer, Evaluator, EvaluatorError, EvaluatorRegistry, OneModel, Verdict},
         lesson::MAX_ATTEMPTS_PER_TASK,
         planning::TaskKind,
     },
@@ -98,7 +98,7 @@ async fn by_itself(model: &Model, answers: usize) -> Result<Vec<Row>, Failure> {
         alone(evaluator, &format!("{name} alone, 32 words"), &[ANSWER; 2].join(" "), answers)?,
     ];
     for clients in [1, 8] {
-        let nothing = Arc::new(Direct::new(Arc::new(Nothing)));
+        let nothing = Arc::new(OneModel::direct(Arc::new(Nothing)));
         let without = in_command_path("attempt without a model", nothing, clients, answers).await?;
         let with = in_command_path(&format!("attempt with {name}"), served::serve(model)?, clients, answers).await?;
         rows.push(with.beside(&without));

@@ -14,7 +14,7 @@ use baeum_domain::{
     identity::user::{Role, samples},
     ids::{AttemptId, LessonId, UserId, ViewingId},
     learning::{
-        evaluation::{Answer, DeferralReason, Direct, Evaluation, Evaluator, EvaluatorError, Verdict},
+        evaluation::{Answer, DeferralReason, Evaluation, Evaluator, EvaluatorError, OneModel, Verdict},
         lesson::{Command, Error, Lesson},
         planning::{LessonPlan, PlannedClip, PlannedTask, TaskKind},
     },
@@ -84,7 +84,7 @@ impl World {
             planner: Arc::new(CatalogPlanner::new(catalog.clone())),
             recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
-            evaluators: Arc::new(Direct::new(Arc::new(NoEvaluator))),
+            evaluators: Arc::new(OneModel::direct(Arc::new(NoEvaluator))),
             listener: None,
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),

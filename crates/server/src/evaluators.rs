@@ -140,18 +140,15 @@ impl Installed {
     /// # Errors
     /// When the folder cannot be read. What is in it is left out where it cannot be loaded.
     pub(crate) fn open(
-        built_in: &Arc<dyn EvaluatorRegistry>,
+        built_in: Arc<dyn ServedEvaluator>,
         folder: Option<&Path>,
         settings: Settings,
         meaning: Option<&Arc<SentenceEncoder>>,
     ) -> Result<Self, EvaluatorsError> {
-        let mut installed = Self { built_in: built_in.built_in().model().clone(), models: BTreeMap::new() };
-        for model in built_in.models() {
-            if let Some(served) = built_in.find(&model) {
-                let card = built_in.card(&model).or_else(|| built_in_card(&model));
-                installed.models.insert(model, Model { served, card });
-            }
-        }
+        let model = built_in.model().clone();
+        let card = built_in_card(&model);
+        let models = BTreeMap::from([(model.clone(), Model { served: built_in, card })]);
+        let mut installed = Self { built_in: model, models };
         let Some(folder) = folder else { return Ok(installed) };
         let unreadable = |error| EvaluatorsError::Unreadable { path: folder.to_owned(), error };
         for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -266,7 +263,7 @@ fn read(path: &Path) -> Result<Vec<u8>, EvaluatorsError> {
 mod tests {
     use std::num::NonZeroUsize;
 
-    use baeum_domain::learning::evaluation::Direct;
+    use baeum_domain::learning::evaluation::OneModel;
     use serde_json::{Value, json};
 
     use super::*;
@@ -277,8 +274,8 @@ mod tests {
     const SETTINGS: Settings =
         Settings { threads: NonZeroUsize::MIN, queue: NonZeroUsize::MIN, linger: Duration::ZERO };
 
-    fn built_in() -> Arc<dyn EvaluatorRegistry> {
-        Arc::new(Direct::new(Arc::new(ErrorDetector::load().expect("the detector of this build"))))
+    fn built_in() -> Arc<dyn ServedEvaluator> {
+        OneModel::direct(Arc::new(ErrorDetector::load().expect("the detector of this build"))).built_in()
     }
 
     /// The manifest of the build's own detector under another name.
@@ -300,7 +297,7 @@ mod tests {
     fn a_folder_of_models_is_installed_with_what_is_known_of_each() {
         let folder = tempfile::tempdir().expect("a folder");
         install(folder.path(), "again", &manifest("again-1"), WEIGHTS);
-        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS, None).expect("models");
+        let installed = Installed::open(built_in(), Some(folder.path()), SETTINGS, None).expect("models");
         let models = installed.models();
         assert_eq!((models.len(), models[0].model_id.as_str()), (2, "again-1"));
         let card = installed.card(&models[0]).expect("a card");
@@ -308,7 +305,7 @@ mod tests {
         assert!(!card.data.is_empty() && card.data.iter().all(|it| !it.licence.is_empty()), "{:?}", card.data);
         assert!(card.metrics.is_object() && !card.training_command.is_empty());
         assert_eq!(installed.find(&models[0]).expect("it is served").model(), &models[0]);
-        assert_eq!(installed.built_in().model(), built_in().built_in().model());
+        assert_eq!(installed.built_in().model(), built_in().model());
         let shipped = installed.card(installed.built_in().model()).expect("the build's own card");
         assert_eq!((shipped.kind.as_str(), &shipped.data), ("error-detector", &card.data));
     }
@@ -342,8 +339,8 @@ mod tests {
         ] {
             assert!(why(name).contains(reason), "{name}: {}", why(name));
         }
-        let installed = Installed::open(&built_in(), Some(folder.path()), SETTINGS, None).expect("the rest");
-        assert_eq!(installed.models(), built_in().models());
+        let installed = Installed::open(built_in(), Some(folder.path()), SETTINGS, None).expect("the rest");
+        assert_eq!(installed.models(), [built_in().model().clone()]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use baeum_commands::{Ports, keys::KeyService};
 use baeum_domain::{
     catalog::Catalog,
     learning::{
-        evaluation::{Direct, Evaluator, EvaluatorRegistry, ModelRef, ServedEvaluator},
+        evaluation::{Evaluator, OneModel, ServedEvaluator},
         speech::Listener,
     },
 };
@@ -52,7 +52,7 @@ pub(crate) fn ports(
 ) -> Result<Ports, ModelsError> {
     Ok(Ports {
         catalog: catalog.clone(),
-        evaluators: Arc::new(Direct::new(Arc::new(ErrorDetector::load()?))),
+        evaluators: Arc::new(OneModel::direct(Arc::new(ErrorDetector::load()?))),
         listener: None,
         test: Arc::new(CatalogTest::new(catalog)),
         planner: Arc::new(CatalogPlanner::new(catalog.clone())),
@@ -63,35 +63,18 @@ pub(crate) fn ports(
     })
 }
 
-/// The evaluator that this build carries.
-struct BuiltIn(Arc<Batched>);
-
-impl EvaluatorRegistry for BuiltIn {
-    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
-        self.0.clone()
-    }
-
-    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
-        (self.0.model() == model).then(|| self.built_in())
-    }
-
-    fn models(&self) -> Vec<ModelRef> {
-        vec![self.0.model().clone()]
-    }
-}
-
-/// The evaluators, served; with what `meaning` says beside their verdicts, where it is given.
+/// The evaluator that this build carries, served; with what `meaning` says beside its verdicts, where it is given.
 ///
 /// # Errors
 /// When the weights are not those that this build was made with, or the system gives no threads.
-pub(crate) fn evaluators(
+pub(crate) fn built_in(
     settings: Settings,
     meaning: Option<&Arc<SentenceEncoder>>,
-) -> Result<Arc<dyn EvaluatorRegistry>, ModelsError> {
+) -> Result<Arc<dyn ServedEvaluator>, ModelsError> {
     // Answers that are computed together cost it as much as one after the other, so none waits for another.
     let settings = Settings { linger: Duration::ZERO, ..settings };
     let detector = with_meaning(Arc::new(ErrorDetector::load()?), meaning);
-    Ok(Arc::new(BuiltIn(Arc::new(Batched::new(detector, settings)?))))
+    Ok(Arc::new(Batched::new(detector, settings)?))
 }
 
 /// What compares meanings, from a folder where one is given.

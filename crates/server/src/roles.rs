@@ -252,7 +252,7 @@ pub(crate) async fn run(config: Config, stop: CancellationToken) -> Result<(), R
             let catalog = Arc::new(catalog::load(config.catalog.as_deref())?);
             let ports = models::ports(&catalog, Arc::new(NoKeys), config.recommender.as_deref())?;
             let folder = config.evaluators.as_deref();
-            let installed = Installed::open(&ports.evaluators, folder, config.serving.settings, None)?;
+            let installed = Installed::open(ports.evaluators.built_in(), folder, config.serving.settings, None)?;
             let deed = async |databases: &[Database]| {
                 let shards = operated(&config, databases).await?;
                 Ok(model_command::run(&shards, &installed, command).await?)
@@ -397,8 +397,8 @@ async fn run_roles(config: Config, stop: CancellationToken) -> Result<(), RunErr
         let speech = models::listener(config.speech_model.as_deref())?;
         let ports = models::ports(&catalog, keys, config.recommender.as_deref())?;
         let (meaning, settings) = (models::sentence_encoder(config.meaning_model.as_deref())?, config.serving.settings);
-        let evaluators = models::evaluators(settings, meaning.as_ref())?;
-        let installed = Installed::open(&evaluators, config.evaluators.as_deref(), settings, meaning.as_ref())?;
+        let built_in = models::built_in(settings, meaning.as_ref())?;
+        let installed = Installed::open(built_in, config.evaluators.as_deref(), settings, meaning.as_ref())?;
         let ports = Ports { listener: Some(speech), evaluators: Arc::new(installed), ..ports };
         let mut shards = vec![];
         for (shard, database) in config.shards.iter().zip(&databases) {

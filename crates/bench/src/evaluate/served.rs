@@ -12,7 +12,7 @@ use std::{
 use baeum_commands::learning::submit_attempt::Attempt;
 use baeum_domain::{
     learning::{
-        evaluation::{EvaluatorRegistry, ModelRef, ServedEvaluator},
+        evaluation::{EvaluatorRegistry, OneModel},
         lesson::MAX_ATTEMPTS_PER_TASK,
         planning::TaskKind,
     },
@@ -39,29 +39,12 @@ const WORDS: u32 = 16;
 /// Tasks for which sixteen words suffice are those of this level.
 const LEVEL: Cefr = Cefr::A1;
 
-/// The evaluator that is measured, as the only one.
-struct Only(Arc<Batched>);
-
-impl EvaluatorRegistry for Only {
-    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
-        self.0.clone()
-    }
-
-    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
-        (self.0.model() == model).then(|| self.built_in())
-    }
-
-    fn models(&self) -> Vec<ModelRef> {
-        vec![self.0.model().clone()]
-    }
-}
-
 /// Serves an evaluator as a server does that nothing else was told of: a thread a core.
 pub(super) fn serve(model: &Model) -> Result<Arc<dyn EvaluatorRegistry>, Failure> {
     let threads = std::thread::available_parallelism()?;
     let queue = NonZeroUsize::new(256).expect("more than none");
     let settings = Settings { threads, queue, linger: model.linger };
-    Ok(Arc::new(Only(Arc::new(Batched::new(model.evaluator.clone(), settings)?))))
+    Ok(Arc::new(OneModel::new(Arc::new(Batched::new(model.evaluator.clone(), settings)?))))
 }
 
 /// Measures each row for so long.

@@ -281,20 +281,40 @@ pub trait EvaluatorRegistry: Send + Sync {
     }
 }
 
-/// One evaluator that computes where it is asked, without a queue: for tests and for tools that ask it alone.
-#[derive(Clone)]
-pub struct Direct {
-    evaluator: Arc<dyn Evaluator>,
-    model: ModelRef,
-}
+/// The registry of an installation that has one model.
+pub struct OneModel(Arc<dyn ServedEvaluator>);
 
-impl Direct {
-    /// Asks `evaluator`.
-    pub fn new(evaluator: Arc<dyn Evaluator>) -> Self {
+impl OneModel {
+    /// The model, served.
+    pub fn new(served: Arc<dyn ServedEvaluator>) -> Self {
+        Self(served)
+    }
+
+    /// An evaluator that computes where it is asked, without a queue: for tests and for tools that ask it alone.
+    pub fn direct(evaluator: Arc<dyn Evaluator>) -> Self {
         let model =
             ModelRef { model_id: evaluator.model_id().to_owned(), weights_hash: evaluator.weights_hash().to_owned() };
-        Self { evaluator, model }
+        Self(Arc::new(Direct { evaluator, model }))
     }
+}
+
+impl EvaluatorRegistry for OneModel {
+    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
+        self.0.clone()
+    }
+
+    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
+        (model == self.0.model()).then(|| self.built_in())
+    }
+
+    fn models(&self) -> Vec<ModelRef> {
+        vec![self.0.model().clone()]
+    }
+}
+
+struct Direct {
+    evaluator: Arc<dyn Evaluator>,
+    model: ModelRef,
 }
 
 impl ServedEvaluator for Direct {
@@ -304,19 +324,5 @@ impl ServedEvaluator for Direct {
 
     fn model(&self) -> &ModelRef {
         &self.model
-    }
-}
-
-impl EvaluatorRegistry for Direct {
-    fn built_in(&self) -> Arc<dyn ServedEvaluator> {
-        Arc::new(self.clone())
-    }
-
-    fn find(&self, model: &ModelRef) -> Option<Arc<dyn ServedEvaluator>> {
-        (*model == self.model).then(|| self.built_in())
-    }
-
-    fn models(&self) -> Vec<ModelRef> {
-        vec![self.model.clone()]
     }
 }

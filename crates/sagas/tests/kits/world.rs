@@ -20,7 +20,7 @@ use baeum_domain::{
         sku::{Kind, Listing, samples::sku},
         stock::{self, Stock},
     },
-    learning::evaluation::{Answer, Direct, Evaluator, EvaluatorError, Verdict},
+    learning::evaluation::{Answer, Evaluator, EvaluatorError, OneModel, Verdict},
     level::Cefr,
     money::samples::money,
     subscription::{
@@ -110,7 +110,7 @@ impl World {
             recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
             listener: None,
-            evaluators: Arc::new(Direct::new(Arc::new(NoEvaluator))),
+            evaluators: Arc::new(OneModel::direct(Arc::new(NoEvaluator))),
             entropy: Arc::new(TestEntropy::default()),
             keys: Arc::new(KeyRing::new(vec![("test".into(), key(1))], key(2), Arc::new(TestEntropy::default()))),
             catalog,

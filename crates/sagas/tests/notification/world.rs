@@ -17,7 +17,7 @@ use baeum_domain::{
     catalog::Catalog,
     identity::user::{Role, samples},
     ids::{NotificationId, UserId},
-    learning::evaluation::{Answer, Direct, Evaluator, EvaluatorError, Verdict},
+    learning::evaluation::{Answer, Evaluator, EvaluatorError, OneModel, Verdict},
     notification::{
         channel::Channel,
         notification::{Cause, Notification},
@@ -119,7 +119,7 @@ impl World {
             recommender: Arc::new(BanditRecommender::new(catalog.clone())),
             scheduler: Arc::new(FsrsScheduler),
             listener: None,
-            evaluators: Arc::new(Direct::new(Arc::new(NoEvaluator))),
+            evaluators: Arc::new(OneModel::direct(Arc::new(NoEvaluator))),
             entropy: Arc::new(TestEntropy::default()),
             keys: keys(),
             catalog,
