@@ -178,9 +178,14 @@ fn kinds(encoder: &SentenceEncoder) -> Result<(), Box<dyn Error>> {
     for (name, mut values) in found {
         values.sort_by(f64::total_cmp);
         let (lowest, highest) = (values[0], values[values.len() - 1]);
-        println!("{name}: {} pairs, {lowest:.2} to {highest:.2}, median {:.2}", values.len(), values[values.len() / 2]);
+        println!("{name}: {} pairs, {lowest:.2} to {highest:.2}, median {:.2}", values.len(), median(&values));
     }
     Ok(())
+}
+
+/// Of values in order.
+fn median(values: &[f64]) -> f64 {
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }
 
 /// Every third word, beginning with each of the first three.
@@ -209,7 +214,7 @@ fn times(encoder: &SentenceEncoder) -> Result<(), Box<dyn Error>> {
             took.push(began.elapsed().as_secs_f64() * 1e3);
         }
         took.sort_by(f64::total_cmp);
-        println!("{words} words: {:.1} ms (median of {})", took[took.len() / 2], took.len());
+        println!("{words} words: {:.1} ms (median of {})", median(&took), took.len());
     }
     Ok(())
 }

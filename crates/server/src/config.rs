@@ -602,6 +602,12 @@ mod tests {
     }
 
     #[test]
+    fn meanings_are_compared_only_where_a_model_is_given() {
+        assert_eq!(config(&[]).expect("right").meaning_model, None);
+        assert_eq!(config(&["--meaning-model", "minilm"]).expect("right").meaning_model, Some("minilm".into()));
+    }
+
+    #[test]
     fn every_mistake_is_told_at_once() {
         let told = mistakes(&["--log", "xml", "--stream", "a.b", "--listen", "here"]);
         assert_eq!(told.len(), 3, "{told:?}");
