@@ -64,6 +64,8 @@ fn the_manifest_states_the_figures_that_the_documentation_promises() {
         let value = manifest.metrics.pointer(figure).and_then(serde_json::Value::as_f64);
         assert!(value.is_some_and(|value| value > 0.5 && value < 1.0), "{figure}: {value:?}");
     }
+    let planted = manifest.metrics.pointer("/planted_uniform/auc").and_then(serde_json::Value::as_f64);
+    assert!(planted.is_some_and(|auc| auc >= 0.93), "{planted:?}");
     assert_eq!(manifest.metrics.pointer("/measured_on/recordings"), Some(&2500.into()));
 }
 

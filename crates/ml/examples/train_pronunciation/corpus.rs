@@ -11,19 +11,18 @@ use baeum_ml::learning::pronunciation::lexicon::{Lexicon, Pronunciation};
 
 use crate::Result;
 
-/// Rates as which a recording is read besides its own, for training: voices of other sizes and speeds.
+/// Rates as which a recording is read besides its own, where something is learned from it: voices of other sizes and speeds.
 const OTHER_RATES: [usize; 2] = [14_400, 17_600];
-/// Every so many-th speaker of the training part is kept for fitting the judge and the thresholds.
+/// Every so many-th speaker of the training part is kept for choosing and for the thresholds.
 const KEPT_OUT: usize = 9;
 
 /// One recording.
 pub(crate) struct Utterance {
-    pub speaker: String,
     pub child: bool,
     pub text: String,
     /// The ways to say each of its words.
     pub words: Vec<Vec<Pronunciation>>,
-    /// Its frames; for training also as recorded at other rates.
+    /// Its frames; where something is learned from it also as recorded at other rates.
     pub frames: Vec<Frames>,
 }
 
@@ -64,16 +63,12 @@ fn pronunciation(sounds: &str) -> Option<Pronunciation> {
     sounds.split_whitespace().map(|name| Some(class(name)? as u8)).collect()
 }
 
-/// Reads the corpus. `train` false leaves out what only training needs.
-pub(crate) fn read(folder: &Path, lexicon: &Lexicon, train: bool) -> Result<Corpus> {
+/// Reads the corpus.
+pub(crate) fn read(folder: &Path, lexicon: &Lexicon) -> Result<Corpus> {
     let mut corpus = Corpus { train: Vec::new(), validation: Vec::new(), test: part(folder, "test", lexicon, &|_| 1)? };
     let speakers: BTreeSet<String> = pairs(&folder.join("train/spk2age"))?.into_keys().collect();
     let kept: BTreeSet<String> = speakers.into_iter().step_by(KEPT_OUT).collect();
-    let rates = |speaker: &str| match (kept.contains(speaker), train) {
-        (true, _) => 1,
-        (false, true) => 1 + OTHER_RATES.len(),
-        (false, false) => 0,
-    };
+    let rates = |speaker: &str| if kept.contains(speaker) { 1 } else { 1 + OTHER_RATES.len() };
     for utterance in part(folder, "train", lexicon, &rates)? {
         let into = if utterance.frames.len() == 1 { &mut corpus.validation } else { &mut corpus.train };
         into.push(utterance);
@@ -98,13 +93,9 @@ fn part(
     let mut all = Vec::new();
     for (id, text) in &texts {
         let (Some(file), Some(speaker)) = (files.get(id), speakers.get(id)) else { continue };
-        let count = rates(speaker);
-        if count == 0 {
-            continue;
-        }
         let samples = decode(&fs::read(folder.join(file))?)?;
         let mut versions = vec![frames(&samples)];
-        for rate in OTHER_RATES.iter().take(count - 1) {
+        for rate in OTHER_RATES.iter().take(rates(speaker) - 1) {
             versions.push(frames(&resample(samples.clone(), *rate)?));
         }
         let words: Vec<_> = lexicon.words(text).into_iter().map(|word| word.variants).collect();
@@ -112,7 +103,7 @@ fn part(
             println!("{id}: a word of {text:?} is in no dictionary");
         }
         let child = ages.get(speaker).and_then(|age| age.parse::<u32>().ok()).is_some_and(|age| age < 16);
-        all.push(Utterance { speaker: speaker.clone(), child, text: text.clone(), words, frames: versions });
+        all.push(Utterance { child, text: text.clone(), words, frames: versions });
     }
     Ok(all)
 }

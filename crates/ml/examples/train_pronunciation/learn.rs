@@ -216,7 +216,7 @@ impl Learner {
         for (row, from) in rows.iter().zip(&starts) {
             let scores = match &self.aligner {
                 None => self.gaussians.scores(&row.frames),
-                Some((network, prior)) => Heard::new(network.run(&row.frames.values)?, prior).scores,
+                Some((network, prior)) => Heard::new(network.run(&row.frames.values)?, prior, 1.0).scores,
             };
             let Some(occupied) = occupancy(&self.graphs[row.utterance], &scores) else { continue };
             for row in occupied.chunks_exact(CLASSES) {
@@ -285,9 +285,9 @@ mod tests {
         let mut rng = Rng::new(1);
         let values: Vec<f32> = (0..40 * FRAME).map(|_| rng.unit() as f32 - 0.5).collect();
         let frames = Frames { values, loud: vec![true; 40], start_ms: 0 };
-        let (speaker, text) = (String::new(), String::new());
+        let text = String::new();
         let utterances =
-            [Utterance { speaker, child: false, text, words: vec![vec![vec![1, 2, 3]]], frames: vec![frames.clone()] }];
+            [Utterance { child: false, text, words: vec![vec![vec![1, 2, 3]]], frames: vec![frames.clone()] }];
         let learner = Learner::new(&utterances, Gaussians::fit(&utterances), 1, &mut rng)?;
         let (loss, grads, _) = learner.gradients(&[Row { frames, utterance: 0 }], 40, rng)?;
         assert!(loss > 0.0);

@@ -132,6 +132,21 @@ pub(crate) fn auc(scores: &[(f64, bool)]) -> f64 {
     wins / (wrong * rights)
 }
 
+/// The same within the cases of one sound of the text, as a mean over the sounds by how many of each are wrong: what is
+/// heard, without what is known of how often each sound is planted.
+pub(crate) fn within(scores: &[(f64, bool)], sounds: &[u8]) -> f64 {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for sound in 0..Sound::ALL.len() as u8 {
+        let of: Vec<_> = scores.iter().zip(sounds).filter(|(_, of)| **of == sound).map(|(score, _)| *score).collect();
+        let wrong = of.iter().filter(|(_, right)| !right).count();
+        if wrong > 0 && wrong < of.len() {
+            sum += wrong as f64 * auc(&of);
+            weight += wrong as f64;
+        }
+    }
+    sum / weight
+}
+
 /// Where the share of right ones below equals that of wrong ones above; and that share.
 pub(crate) fn equal_error(scores: &[(f64, bool)]) -> (f64, f64) {
     let mut sorted = scores.to_vec();
@@ -180,12 +195,14 @@ pub(crate) fn planted(
     let value =
         |at: usize| auc(&everyone.iter().map(|c| (f64::from(c.evidence.values[at]), c.right)).collect::<Vec<_>>());
     let scores = score(&everyone)?;
+    let sounds: Vec<u8> = everyone.iter().map(|case| case.evidence.class).collect();
     let kept = everyone.iter().filter(|case| case.right);
     let likeliest = kept.clone().filter(|case| case.evidence.likeliest == case.evidence.class).count();
     Ok(json!({
         "sounds": everyone.len(), "planted": everyone.iter().filter(|case| !case.right).count(),
         "auc": short(auc(&scores)), "auc_children": short(auc(&score(&of(Some(true)))?)),
         "auc_adults": short(auc(&score(&of(Some(false)))?)),
+        "auc_within_sounds": short(within(&scores, &sounds)),
         "equal_error": short(equal_error(&scores).1),
         "auc_of_single_values": {"against_likeliest_other": short(value(0)), "against_all": short(value(1)),
             "mean_log_posterior": short(value(2)), "posterior_ratio": short(value(3))},
@@ -193,18 +210,22 @@ pub(crate) fn planted(
     }))
 }
 
-/// Judged sounds, left and planted, of every recording or of those of children or of adults.
+/// Scores of sounds with whether they are right, and which sounds they are.
+pub(crate) type Scored = (Vec<(f64, bool)>, Vec<u8>);
+
+/// Judged sounds, left and planted, of every recording or of those of children or of adults, and which sounds they are.
 pub(crate) fn judged(
     model: &PhoneModel,
     utterances: &[Utterance],
     heard: &[Heard],
     plant: Plant,
     child: Option<bool>,
-) -> Result<Vec<(f64, bool)>> {
+) -> Result<Scored> {
     let all = cases(utterances, heard, plant, &mut Rng::new(MEASURE_SEED));
     let chosen = all.iter().zip(utterances).filter(|(_, u)| child.is_none_or(|child| u.child == child));
     let chosen: Vec<&Case> = chosen.flat_map(|(cases, _)| cases).collect();
-    Ok(model_probabilities(model, &chosen)?.into_iter().zip(chosen).map(|(p, case)| (p, case.right)).collect())
+    let scores = model_probabilities(model, &chosen)?.into_iter().zip(&chosen).map(|(p, case)| (p, case.right));
+    Ok((scores.collect(), chosen.iter().map(|case| case.evidence.class).collect()))
 }
 
 /// Share of planted sounds that are found, by the share of left ones that are taken for planted, over all thresholds.
@@ -290,6 +311,14 @@ mod tests {
     fn the_area_counts_pairs_and_ties_for_half() {
         assert!((auc(&[(0.9, true), (0.8, false), (0.7, true), (0.1, false)]) - 0.75).abs() < 1e-9);
         assert!((auc(&[(0.5, true), (0.5, false)]) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn within_sounds_the_level_of_a_sound_counts_for_nothing() {
+        let scores = [(0.9, true), (0.8, false), (0.2, true), (0.1, false)];
+        assert!((auc(&scores) - 0.75).abs() < 1e-9);
+        assert!((within(&scores, &[0, 0, 1, 1]) - 1.0).abs() < 1e-9);
+        assert!((within(&[(0.9, true), (0.1, false), (0.4, true)], &[2, 2, 5]) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const SOUNDS: usize = PAUSE as usize;
 /// What the judge sees of a sound: [`VALUES`], how each sound would fit, and one place for each sound of a text.
 pub const INPUTS: usize = VALUES + 2 * SOUNDS;
 /// Width of the judge.
-pub const JUDGE: usize = 64;
+pub const JUDGE: usize = 128;
 
 /// What is known of one sound of the text.
 #[derive(Clone, Debug, PartialEq)]
