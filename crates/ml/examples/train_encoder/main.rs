@@ -94,7 +94,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         made: u32,
         /// How often FCE's passes are made, each time from the same start; what is kept is the mean of their weights.
-        #[arg(long, default_value_t = 2)]
+        #[arg(long, default_value_t = 1)]
         branches: u32,
         /// Seed of everything random.
         #[arg(long, default_value_t = 7)]
