@@ -15,6 +15,7 @@ mod check;
 mod corpus;
 #[path = "../train_error_detector/corrupt.rs"]
 mod corrupt;
+mod course;
 #[path = "../train_error_detector/draft.rs"]
 mod draft;
 mod learn;
@@ -42,13 +43,11 @@ mod tagger;
 #[path = "../train_error_detector/wordlists.rs"]
 mod wordlists;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use baeum_ml::learning::encoder::word_pieces::WordPieces;
 use baeum_ml::learning::encoder::{EncoderDetector, MANIFEST, WEIGHTS};
 use baeum_ml::learning::error_detector::manifest::{Manifest, Source, sha256};
 use baeum_ml::learning::error_detector::verdict::Calibration;
@@ -57,9 +56,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use corpus::anyhow_lite::Result;
-use corpus::{Clean, Example};
-use corrupt::Corruptor;
-use learn::{Learner, Sample};
+use course::{Course, Tensors, Texts};
 use lexicon::Lexicon;
 use rng::Rng;
 
@@ -70,13 +67,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MODEL_ID: &str = "baeum-error-encoder-1";
 /// Sentences at the end of FCE's training part that are not trained on: it came without a development part.
 const DEV: usize = 2_000;
-/// Sentences of a batch.
-const BATCH: usize = 32;
-/// Sentences with made mistakes beside each batch of learners' sentences: they alone teach categories.
-const BESIDE: usize = 4;
-const CLEAN_SHARE: f64 = 0.25;
-/// Share of the steps in which the learning rate rises.
-const WARM: f64 = 0.06;
 
 /// Trains and measures the large error detector.
 #[derive(Parser)]
@@ -103,6 +93,9 @@ enum Command {
         /// Passes over sentences with made mistakes before that.
         #[arg(long, default_value_t = 1)]
         made: u32,
+        /// How often FCE's passes are made, each time from the same start; what is kept is the mean of their weights.
+        #[arg(long, default_value_t = 1)]
+        branches: u32,
         /// Seed of everything random.
         #[arg(long, default_value_t = 7)]
         seed: u64,
@@ -155,18 +148,10 @@ struct Data {
     catalog: PathBuf,
 }
 
-/// Everything that is read.
-struct Texts {
-    clean: Clean,
-    lexicon: Arc<Lexicon>,
-    fce: Vec<Example>,
-    dev: Vec<Example>,
-}
-
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Train { data, base, out, epochs, made, seed, rate, part } => {
-            train(&data, &base, &out, &Run { epochs, made, seed, rate, part })
+        Command::Train { data, base, out, epochs, made, branches, seed, rate, part } => {
+            train(&data, &base, &out, &Run { epochs, made, branches, seed, rate, part })
         }
         Command::Calibrate { data, model } => calibrate(&data, &model),
         Command::Evaluate { data, model } => {
@@ -211,72 +196,59 @@ fn texts(data: &Data) -> Result<Texts> {
 struct Run {
     epochs: u32,
     made: u32,
+    branches: u32,
     seed: u64,
     rate: f64,
     part: f64,
 }
 
 fn train(data: &Data, base: &Path, out: &Path, run: &Run) -> Result<()> {
-    let started = Instant::now();
     let mut texts = texts(data)?;
     texts.fce.truncate((texts.fce.len() as f64 * run.part) as usize);
+    texts.clean.train.truncate((texts.clean.train.len() as f64 * run.part) as usize);
+    let sound = course::sound(&texts.fce, &texts.lexicon);
+    println!("sentences of FCE without a mistake: {}", sound.len());
+    texts.clean.train.extend(sound);
     let mut rng = Rng::new(run.seed);
-    let (tensors, pieces_text) = base::read(base, &mut rng)?;
-    let mut learner = Learner::new(tensors, WordPieces::parse(&pieces_text))?;
-    let corruptor = Corruptor::new(&texts.lexicon, CLEAN_SHARE);
+    let (tensors, pieces) = base::read(base, &mut rng)?;
     gemm::set_threading_threshold(usize::MAX);
 
-    let made = (texts.clean.train.len() as f64 * run.part) as usize;
-    let (early, late) =
-        (made.div_ceil(BATCH) * run.made as usize, texts.fce.len().div_ceil(BATCH) * run.epochs as usize);
-    let steps = early + late;
-    let rate = |step: usize| {
-        let done = step as f64 / steps as f64;
-        run.rate * (done / WARM).min((1.0 - done) / (1.0 - WARM))
+    // What there is after each pass is written, so that a run that is cut short leaves a model.
+    let fitted = |tensors: &Tensors| -> Result<Calibration> {
+        let (_, _, detector) = packed(tensors, &pieces, &texts.lexicon, manifest(run), check::UNFITTED)?;
+        check::calibrated(detector, &texts.dev)
     };
-    let mut step = 0;
-    for epoch in 0..run.made + run.epochs {
-        let learners = epoch >= run.made;
-        let mut examples: Vec<Example> =
-            texts.clean.train.iter().take(made).map(|s| corruptor.example(s, &mut rng)).collect();
-        rng.shuffle(&mut examples);
-        let mut samples: Vec<Sample> = if learners {
-            texts.fce.iter().map(|example| Sample::new(example, true, false)).collect()
-        } else {
-            examples.iter().map(|example| Sample::new(example, true, true)).collect()
+    let write = |tensors: &Tensors, (passes, branches): (u32, usize)| -> Result<()> {
+        let calibration = fitted(tensors)?;
+        let (weights, mut manifest, _) = packed(tensors, &pieces, &texts.lexicon, manifest(run), calibration)?;
+        manifest.metrics = json!({"passes_over_fce": passes, "branches": branches});
+        written(out, &weights, &manifest)
+    };
+    let course = Course { texts: &texts, pieces: &pieces, rate: run.rate, started: Instant::now() };
+    let begun = course.stage(tensors, run.made, false, &mut rng, |averages, _| write(averages, (0, 0)))?;
+    let mut mean: Option<Tensors> = None;
+    for branch in 0..run.branches as usize {
+        let mut rng = Rng::new(rng.next());
+        let found = course.stage(begun.clone(), run.epochs, true, &mut rng, |averages, pass| match branch {
+            0 => write(averages, (pass, 1)),
+            _ => Ok(()),
+        })?;
+        let joined = match mean.take() {
+            None => found,
+            Some(mean) => {
+                fitted(&found)?;
+                course::nearer(&mean, &found, 1.0 / (branch + 1) as f64)?
+            }
         };
-        rng.shuffle(&mut samples);
-        let (mut loss, count) = (0.0, samples.len().div_ceil(BATCH));
-        for (at, batch) in samples.chunks(BATCH).enumerate() {
-            let mut batch = batch.to_vec();
-            if learners {
-                let beside = (0..BESIDE).filter_map(|one| examples.get((at * BESIDE + one) % examples.len().max(1)));
-                batch.extend(beside.map(|example| Sample::new(example, false, true)));
-                rng.shuffle(&mut batch);
-            }
-            step += 1;
-            loss += learner.step(&batch, rate(step), &mut rng)?;
-            if step % 50 == 0 {
-                let mean = loss / (at + 1) as f64;
-                println!("step {step} of {steps}: loss {mean:.4}, {:.0} s", started.elapsed().as_secs_f64());
-            }
-        }
-        let mean = loss / count as f64;
-        println!("epoch {}: loss {mean:.4}, {:.0} s", epoch + 1, started.elapsed().as_secs_f64());
-        // What there is after each pass is written, so that a run that is cut short leaves a model.
-        let averages = learner.averages()?;
-        let (_, _, detector) = packed(&averages, &pieces_text, &texts.lexicon, manifest(run), check::UNFITTED)?;
-        let calibration = check::calibrated(detector, &texts.dev)?;
-        let (weights, mut manifest, _) = packed(&averages, &pieces_text, &texts.lexicon, manifest(run), calibration)?;
-        manifest.metrics = json!({"passes": epoch + 1, "of": run.made + run.epochs});
-        written(out, &weights, &manifest)?;
+        write(&joined, (run.epochs, branch + 1))?;
+        mean = Some(joined);
     }
-    finish(&learner.averages()?, &pieces_text, manifest(run), (&data.data, out), &texts)
+    finish(&mean.unwrap_or(begun), &pieces, manifest(run), (&data.data, out), &texts)
 }
 
 /// Weights, their manifest, and a detector of both.
 fn packed(
-    tensors: &HashMap<String, Tensor>,
+    tensors: &Tensors,
     pieces: &str,
     lexicon: &Lexicon,
     mut manifest: Manifest,
@@ -298,7 +270,7 @@ fn packed(
 
 /// Fits what is fitted after training, measures, and writes the folder.
 fn finish(
-    tensors: &HashMap<String, Tensor>,
+    tensors: &Tensors,
     pieces: &str,
     manifest: Manifest,
     (data, out): (&Path, &Path),
@@ -338,7 +310,7 @@ fn manifest(run: &Run) -> Manifest {
         licence: licence.into(),
         address: address.into(),
     };
-    let Run { epochs, made, seed, rate, part } = run;
+    let Run { epochs, made, branches, seed, rate, part } = run;
     let part = if *part < 1.0 { format!(" --part {part}") } else { String::new() };
     Manifest {
         kind: Some("encoder".to_owned()),
@@ -346,7 +318,7 @@ fn manifest(run: &Run) -> Manifest {
         weights_sha256: String::new(),
         training_command: format!(
             "cargo run --release -p baeum-ml --example train-encoder -- train --data DATA --base BASE --out OUT \
-             --epochs {epochs} --made {made} --seed {seed} --rate {rate}{part}"
+             --epochs {epochs} --made {made} --branches {branches} --seed {seed} --rate {rate}{part}"
         ),
         seed: *seed,
         data: vec![
