@@ -1,4 +1,4 @@
-//! The stages of training, and the mean of networks that they lead to.
+//! The stages of training.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,15 +38,6 @@ pub(crate) struct Texts {
 pub(crate) fn sound(fce: &[Example], lexicon: &Lexicon) -> Vec<Vec<Word>> {
     let sound = fce.iter().filter(|example| example.tags.iter().all(|tag| *tag == 0));
     sound.filter(|example| (3..=60).contains(&example.words.len())).map(|e| lexicon.tagged(&e.words)).collect()
-}
-
-/// `from`, moved by a share of the way to `to`.
-pub(crate) fn nearer(from: &Tensors, to: &Tensors, share: f64) -> Result<Tensors> {
-    let moved = |(name, from): (&String, &Tensor)| -> Result<(String, Tensor)> {
-        let to = to.get(name).ok_or_else(|| format!("one network has no {name}"))?;
-        Ok((name.clone(), (from + ((to - from)? * share)?)?))
-    };
-    from.iter().map(moved).collect()
 }
 
 /// What all stages of training have in common.
@@ -115,22 +106,7 @@ impl Course<'_> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
-
-    #[test]
-    fn the_third_network_moves_the_mean_of_two_by_a_third() -> Result<()> {
-        let network = |values: [f32; 2]| -> Result<Tensors> {
-            Ok(HashMap::from([("head.bias".to_owned(), Tensor::new(&values, &Device::Cpu)?)]))
-        };
-        let two = nearer(&network([1.0, 4.0])?, &network([3.0, 0.0])?, 1.0 / 2.0)?;
-        let three = nearer(&two, &network([5.0, -4.0])?, 1.0 / 3.0)?;
-        let found = three["head.bias"].to_vec1::<f32>()?;
-        assert!((found[0] - 3.0).abs() < 1e-6 && found[1].abs() < 1e-6, "{found:?}");
-        assert!(nearer(&two, &Tensors::new(), 0.5).is_err(), "a network that lacks a tensor is refused");
-        Ok(())
-    }
 
     #[test]
     fn only_learners_sentences_without_a_mistake_get_made_ones() {

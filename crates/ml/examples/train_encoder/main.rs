@@ -93,9 +93,6 @@ enum Command {
         /// Passes over sentences with made mistakes before that.
         #[arg(long, default_value_t = 1)]
         made: u32,
-        /// How often FCE's passes are made, each time from the same start; what is kept is the mean of their weights.
-        #[arg(long, default_value_t = 1)]
-        branches: u32,
         /// Seed of everything random.
         #[arg(long, default_value_t = 7)]
         seed: u64,
@@ -150,8 +147,8 @@ struct Data {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Train { data, base, out, epochs, made, branches, seed, rate, part } => {
-            train(&data, &base, &out, &Run { epochs, made, branches, seed, rate, part })
+        Command::Train { data, base, out, epochs, made, seed, rate, part } => {
+            train(&data, &base, &out, &Run { epochs, made, seed, rate, part })
         }
         Command::Calibrate { data, model } => calibrate(&data, &model),
         Command::Evaluate { data, model } => {
@@ -196,7 +193,6 @@ fn texts(data: &Data) -> Result<Texts> {
 struct Run {
     epochs: u32,
     made: u32,
-    branches: u32,
     seed: u64,
     rate: f64,
     part: f64,
@@ -214,36 +210,18 @@ fn train(data: &Data, base: &Path, out: &Path, run: &Run) -> Result<()> {
     gemm::set_threading_threshold(usize::MAX);
 
     // What there is after each pass is written, so that a run that is cut short leaves a model.
-    let fitted = |tensors: &Tensors| -> Result<Calibration> {
+    let write = |tensors: &Tensors, passes: u32| -> Result<()> {
         let (_, _, detector) = packed(tensors, &pieces, &texts.lexicon, manifest(run), check::UNFITTED)?;
-        check::calibrated(detector, &texts.dev)
-    };
-    let write = |tensors: &Tensors, (passes, branches): (u32, usize)| -> Result<()> {
-        let calibration = fitted(tensors)?;
+        let calibration = check::calibrated(detector, &texts.dev)?;
         let (weights, mut manifest, _) = packed(tensors, &pieces, &texts.lexicon, manifest(run), calibration)?;
-        manifest.metrics = json!({"passes_over_fce": passes, "branches": branches});
+        manifest.metrics = json!({"passes": passes, "of": run.made + run.epochs});
         written(out, &weights, &manifest)
     };
     let course = Course { texts: &texts, pieces: &pieces, rate: run.rate, started: Instant::now() };
-    let begun = course.stage(tensors, run.made, false, &mut rng, |averages, _| write(averages, (0, 0)))?;
-    let mut mean: Option<Tensors> = None;
-    for branch in 0..run.branches as usize {
-        let mut rng = Rng::new(rng.next());
-        let found = course.stage(begun.clone(), run.epochs, true, &mut rng, |averages, pass| match branch {
-            0 => write(averages, (pass, 1)),
-            _ => Ok(()),
-        })?;
-        let joined = match mean.take() {
-            None => found,
-            Some(mean) => {
-                fitted(&found)?;
-                course::nearer(&mean, &found, 1.0 / (branch + 1) as f64)?
-            }
-        };
-        write(&joined, (run.epochs, branch + 1))?;
-        mean = Some(joined);
-    }
-    finish(&mean.unwrap_or(begun), &pieces, manifest(run), (&data.data, out), &texts)
+    let begun = course.stage(tensors, run.made, false, &mut rng, write)?;
+    let mut rng = Rng::new(rng.next());
+    let found = course.stage(begun, run.epochs, true, &mut rng, |tensors, pass| write(tensors, run.made + pass))?;
+    finish(&found, &pieces, manifest(run), (&data.data, out), &texts)
 }
 
 /// Weights, their manifest, and a detector of both.
@@ -310,7 +288,7 @@ fn manifest(run: &Run) -> Manifest {
         licence: licence.into(),
         address: address.into(),
     };
-    let Run { epochs, made, branches, seed, rate, part } = run;
+    let Run { epochs, made, seed, rate, part } = run;
     let part = if *part < 1.0 { format!(" --part {part}") } else { String::new() };
     Manifest {
         kind: Some("encoder".to_owned()),
@@ -318,7 +296,7 @@ fn manifest(run: &Run) -> Manifest {
         weights_sha256: String::new(),
         training_command: format!(
             "cargo run --release -p baeum-ml --example train-encoder -- train --data DATA --base BASE --out OUT \
-             --epochs {epochs} --made {made} --branches {branches} --seed {seed} --rate {rate}{part}"
+             --epochs {epochs} --made {made} --seed {seed} --rate {rate}{part}"
         ),
         seed: *seed,
         data: vec![
