@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use support::{Client, Platform, all_events, command, eventually};
 use tempfile::TempDir;
 
-/// The place of the process that runs the sagas among those of a platform.
+/// The places of the process that answers HTTP and of that which runs the sagas among those of a platform.
+const API: usize = 0;
 const PROCESS: usize = 3;
 
 /// A lesson whose clips were watched: its path, and what answers each of its tasks.
@@ -200,6 +201,8 @@ async fn a_model_of_a_folder_is_asked_in_the_shadow_then_promoted_and_taken_back
     }
     assert!(platform.run(&["models", "promote", "again-1"]).contains("again-1 answers, recorded at "));
     assert!(platform.run(&["models", "list"]).contains("tenant main: again-1 answers; experiment -; shadow again-1"));
+    // Whoever starts knows at once which model answers, others within a second.
+    platform.kill_and_restart(API);
     let answer = async || {
         let taken = mina.post(&format!("{}/attempts", lesson.path), written.clone()).await.expect(201);
         taken["verdict"]["model_id"].as_str().expect("a model").to_owned()
@@ -209,6 +212,7 @@ async fn a_model_of_a_folder_is_asked_in_the_shadow_then_promoted_and_taken_back
     let told = String::from_utf8(elsewhere.expect("it runs").stdout).expect("a text");
     assert!(told.contains("again-1 answers (not installed here: baeum-error-detector-1 stands in)"), "{told}");
     platform.run(&["models", "rollback", "--reason", "a trial"]);
+    platform.kill_and_restart(API);
     assert_ne!(answer().await, "again-1");
     let refused = command(&platform.environment).args(["models", "promote", "again-2"]).output().expect("it runs");
     let told = String::from_utf8_lossy(&refused.stderr);

@@ -2,14 +2,13 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use uuid::Uuid;
 
-use crate::eventually;
+use crate::{eventually, free_port};
 
 /// Servers with JetStream on free loopback ports, their files in a folder of their own. Dropping ends them.
 pub struct NatsCluster {
@@ -34,7 +33,7 @@ impl NatsCluster {
     pub async fn start(size: usize) -> Self {
         let folder = std::env::temp_dir().join(format!("baeum-nats-{}", Uuid::now_v7().simple()));
         fs::create_dir_all(&folder).expect("a folder");
-        let ports = free_ports(size * 2);
+        let ports: Vec<u16> = (0..size * 2).map(|_| free_port()).collect();
         let nodes = ports.chunks(2).map(|it| Node { port: it[0], routes_port: it[1], process: None }).collect();
         let mut cluster = Self { folder, nodes, room: None };
         for node in 0..size {
@@ -181,13 +180,6 @@ impl Drop for NatsCluster {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Ports that nobody has now.
-fn free_ports(count: usize) -> Vec<u16> {
-    let open = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken: Vec<_> = (0..count).map(open).collect();
-    taken.iter().map(|it| it.local_addr().expect("an address").port()).collect()
 }
 
 /// nats-server, where `scripts/services` finds or puts it.

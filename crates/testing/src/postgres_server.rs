@@ -5,9 +5,11 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     net::TcpListener,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     str::FromStr as _,
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -250,10 +252,19 @@ fn owner() -> Option<(u32, u32)> {
     })
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that nobody listens on at this moment, and that no other caller in this process is given. It lies below those
+/// that systems hand out by themselves (from 32768 on), so that no connection takes it before it is used.
+///
+/// # Panics
+/// When none is free.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    const PORTS: Range<u16> = 20_000..32_000;
+    let count = PORTS.end - PORTS.start;
+    // Test binaries that run beside each other begin at different places.
+    let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(count)).expect("less than the count");
+    let mut tries = PORTS.map(|_| PORTS.start + (begin + GIVEN.fetch_add(1, Ordering::Relaxed) % count) % count);
+    tries.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// The processes that `parent` has started.
